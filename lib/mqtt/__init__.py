@@ -1,0 +1,34 @@
+"""MQTT 3.1.1 for MicroPython with the API of Electric Imp's `mqtt`: never blocks, never loses what it promised."""
+
+from .client import Client, run
+from .packets import MQTTError
+
+AT_MOST_ONCE = 0
+AT_LEAST_ONCE = 1
+EXACTLY_ONCE = 2
+
+SUCCESS = 0
+FAILURE = -1
+PERSISTENCE_ERROR = -2
+DISCONNECTED = -3
+MAX_MESSAGES_INFLIGHT = -4
+BAD_UTF8_STRING = -5
+NULL_PARAMETER = -6
+TOPICNAME_TRUNCATED = -7
+BAD_STRUCTURE = -8
+BAD_QOS = -9
+NO_MORE_MSGIDS = -10
+OPERATION_INCOMPLETE = -11
+MAX_BUFFERED_MESSAGES = -12
+
+
+def createclient(store=None):
+    """Return a new Client; `store` is a session store such as `mqtt.store.FileStore`, or None."""
+    return Client(store)
+
+
+def errorstring(code, kind="error"):
+    """Return a short English line for a result code; kind: "connect", "lost" (a loss reason) or "error"."""
+    from . import errors
+
+    return errors.errorstring(code, kind)
