@@ -1,42 +1,38 @@
 """MQTT 3.1.1 control packets: fields to bytes, and the rules for text and topics.
 
-No I/O, no clock. Section numbers are those of the OASIS standard of 29 October 2014.
+No I/O, no clock. Statement numbers are those of the OASIS standard of 29 October 2014.
 """
 
 from micropython import const
 
-CONNECT = const(0x10)
-CONNACK = const(0x20)
-PUBLISH = const(0x30)
-PUBACK = const(0x40)
-PUBREC = const(0x50)
-PUBREL = const(0x62)
-PUBCOMP = const(0x70)
-SUBSCRIBE = const(0x82)
-SUBACK = const(0x90)
-UNSUBSCRIBE = const(0xA2)
-UNSUBACK = const(0xB0)
-PINGREQ = const(0xC0)
-PINGRESP = const(0xD0)
-DISCONNECT = const(0xE0)
+_PUBLISH = const(0x30)
+_SUBSCRIBE = const(0x82)
+_UNSUBSCRIBE = const(0xA2)
 
 _MAX_LENGTH = const(268435455)
 _BYTES = (bytes, bytearray, memoryview)
+
+_FILTER = const(2)
+_TOPIC = const(3)
 
 
 class MQTTError(Exception):
     """A call that the client's state does not allow, or a failed operation; `code` (int) is one of the module's result codes."""
 
-    def __init__(self, code, text=""):
-        super().__init__(code, text)
+    def __init__(self, code):
+        super().__init__(code)
         self.code = code
 
 
 class Malformed(Exception):
-    """What the peer sent breaks the protocol; the argument (str) says how."""
+    """What the peer sent breaks the protocol; the arguments are a reason (int, see `errors`) and what it is about (int)."""
 
 
-def bad(kind, name, value, why):
+class TooLarge(Exception):
+    """An inbound message is over `maxmessage` or over free memory; the argument is its length in bytes."""
+
+
+def bad(name, value, why, kind=ValueError):
     """Return an exception of class `kind` that names the argument and its value, but never shows a password."""
     shown = "(hidden)" if name == "password" else repr(value)
     if len(shown) > 80:
@@ -44,79 +40,66 @@ def bad(kind, name, value, why):
     return kind("%s: %s %s" % (name, shown, why))
 
 
-def wellformed(text, at, end):
-    """Whether text[at:end] is UTF-8 without surrogates, over-long forms and U+0000 [MQTT-1.5.3-1, 1.5.3-2]."""
-    while at < end:
-        lead = text[at]
-        at += 1
-        if lead < 0x80:
-            if not lead:
-                return False
-            continue
-        if lead < 0xC2 or lead > 0xF4:
-            return False
-        more = 1 if lead < 0xE0 else 2 if lead < 0xF0 else 3
-        point = lead & (0x3F >> more)
-        for _ in range(more):
-            if at >= end or text[at] & 0xC0 != 0x80:
-                return False
-            point = point << 6 | text[at] & 0x3F
-            at += 1
-        if point < (0x80, 0x800, 0x10000)[more - 1] or 0xD800 <= point < 0xE000 or point > 0x10FFFF:
+def payload(name, value):
+    """Return `value`, a str or bytes-like, as bytes-like; raises TypeError, or ValueError for ill-formed text."""
+    if isinstance(value, _BYTES):
+        return value
+    if not isinstance(value, str):
+        raise bad(name, value, "is neither str nor bytes", TypeError)
+    try:
+        return value.encode()
+    except UnicodeError:
+        raise bad(name, value, "is not well-formed")
+
+
+def field(name, value, rule):
+    """Return `value`, a str or bytes-like, as the bytes-like of a field that keeps the rule, or raise naming the argument.
+
+    The rules, each with those before it: 0, at most 65,535 bytes; 1, well-formed UTF-8 without U+0000 [MQTT-1.5.3-1,
+    1.5.3-2]; 2, a filter: not empty, wildcards only where they may be [MQTT-4.7.1-2, 4.7.1-3, 4.7.3-1]; 3, a topic
+    name: not empty, no wildcards [MQTT-3.3.2-2]. A topic name in ASCII bytes is checked without allocating.
+    """
+    data = payload(name, value)
+    why = None
+    if len(data) > 65535:
+        why = "is longer than 65535 bytes"
+    elif not rule:
+        return data
+    elif not len(data):
+        if rule >= _FILTER:
+            why = "is empty"
+    elif not min(data) or max(data) > 127 and not _wellformed(data):
+        why = "is not well-formed text"
+    elif rule == _TOPIC:
+        for byte in data:
+            if byte == 0x23 or byte == 0x2B:
+                why = "has a wildcard"
+    elif rule == _FILTER:
+        levels = bytes(data).split(b"/")
+        if levels[-1] == b"#":
+            levels.pop()
+        for level in levels:
+            if b"#" in level or b"+" in level and len(level) > 1:
+                why = "has a wildcard in a wrong place"
+    if why:
+        raise bad(name, value, why)
+    return data
+
+
+def _wellformed(data):
+    try:
+        return scalars(str(data, "utf-8"))
+    except UnicodeError:
+        return False
+
+
+def scalars(text):
+    """Whether text has only Unicode scalar values in their shortest form, and not U+0000: MicroPython lets others pass."""
+    for char in text:
+        n = ord(char)
+        if not n or 0xD800 <= n < 0xE000 or n > 0x10FFFF or len(chr(n).encode()) < len(char.encode()):
             return False
     return True
-
-
-def binary(name, value):
-    """Return `value` (str or bytes-like) as bytes or the bytes-like itself; TypeError for anything else."""
-    if isinstance(value, str):
-        try:
-            return value.encode()
-        except UnicodeError:
-            raise bad(ValueError, name, value, "is not well-formed text")
-    if not isinstance(value, _BYTES):
-        raise bad(TypeError, name, value, "is neither str nor bytes")
-    return value
-
-
-def string(name, value, limit=65535):
-    """Return `value` as the bytes of an MQTT text or binary field of at most `limit` bytes."""
-    field = binary(name, value)
-    if len(field) > limit:
-        raise bad(ValueError, name, value, "is longer than %d bytes" % limit)
-    return field
-
-
-def text(name, value):
-    """Return `value` as the bytes of an MQTT UTF-8 string [MQTT-1.5.3]; ValueError or TypeError names the argument."""
-    field = string(name, value)
-    if not wellformed(field, 0, len(field)):
-        raise bad(ValueError, name, value, "is not well-formed text")
-    return field
-
-
-def topicname(name, value):
-    """Return `value` as the bytes of a topic to publish to: not empty, without wildcards [MQTT-3.3.2-2, 4.7.3-1]."""
-    field = text(name, value)
-    if not len(field):
-        raise bad(ValueError, name, value, "is empty")
-    for byte in field:
-        if byte == 0x23 or byte == 0x2B:
-            raise bad(ValueError, name, value, "has a wildcard")
-    return field
-
-
-def topicfilter(name, value):
-    """Return `value` as the bytes of a topic filter with its wildcards in allowed places [MQTT-4.7.1-2, 4.7.1-3]."""
-    field = bytes(text(name, value))
-    levels = field.split(b"/")
-    last = len(levels) - 1
-    for i, level in enumerate(levels):
-        if len(level) > 1 and (b"#" in level or b"+" in level) or level == b"#" and i < last:
-            raise bad(ValueError, name, value, "has a wildcard in a wrong place")
-    if not field:
-        raise bad(ValueError, name, value, "is empty")
-    return field
 
 
 def matches(topicfilter, topic):
@@ -124,13 +107,19 @@ def matches(topicfilter, topic):
     if topic[0] == "$" and topicfilter[0] in "#+":
         return False
     levels = topic.split("/")
-    wanted = topicfilter.split("/")
-    for i, level in enumerate(wanted):
+    for level in topicfilter.split("/"):
         if level == "#":
             return True
-        if i >= len(levels) or level != "+" and level != levels[i]:
+        if not levels or level not in ("+", levels.pop(0)):
             return False
-    return len(wanted) == len(levels)
+    return not levels
+
+
+def framed(length):
+    """The bytes of a packet whose body has `length` bytes; ValueError over the protocol's limit [MQTT-2.2.3]."""
+    if length > _MAX_LENGTH:
+        raise bad("message", length, "bytes do not fit a packet")
+    return length + 2 + (length > 127) + (length > 16383) + (length > 2097151)
 
 
 def header(buf, at, first, length):
@@ -144,63 +133,35 @@ def header(buf, at, first, length):
     return at + 2
 
 
-def headersize(length):
-    """The bytes of a fixed header before `length` bytes of body; ValueError over the protocol's limit [MQTT-2.2.3]."""
-    if length > _MAX_LENGTH:
-        raise bad(ValueError, "message", length, "bytes do not fit a packet")
-    return 2 + (length > 127) + (length > 16383) + (length > 2097151)
-
-
-def publish(topic, message, qos, retain):
-    """Return (packet, at): an encoded PUBLISH and the index of its packet identifier, left 0 (QoS 0: of the payload)."""
-    length = 2 + len(topic) + len(message) + (2 if qos else 0)
-    packet = bytearray(headersize(length) + length)
-    at = publishhead(packet, 0, PUBLISH | qos << 1 | retain, length, topic)
-    packet[len(packet) - len(message) :] = message
-    return packet, at
-
-
-def publishhead(buf, at, first, length, topic):
-    """Write a PUBLISH up to the end of its topic into buf[at:], return the index after it."""
-    at = header(buf, at, first, length)
+def publish(buf, at, flags, topic, message):
+    """Write a PUBLISH into buf[at:], return the index after it. The packet identifier of QoS 1 and 2 stays 0."""
     size = len(topic)
+    gap = 2 if flags & 6 else 0
+    at = header(buf, at, _PUBLISH | flags, size + len(message) + 2 + gap)
     buf[at] = size >> 8
     buf[at + 1] = size & 0xFF
     at += 2
     buf[at : at + size] = topic
-    return at + size
+    at += size + gap
+    end = at + len(message)
+    buf[at:end] = message
+    return end
 
 
-def _field(body, field):
-    body.append(len(field) >> 8)
-    body.append(len(field) & 0xFF)
-    body.extend(field)
-
-
-def _packet(first, body):
-    packet = bytearray(headersize(len(body)))
-    header(packet, 0, first, len(body))
-    packet.extend(body)
-    return packet
-
-
-def connect(clientid, keepalive, flags, fields):
-    """Return a CONNECT; `flags` is its flags byte, `fields` will topic and message, username, password as far as set."""
-    body = bytearray(b"\x00\x04MQTT\x04")
-    body.append(flags)
-    body.append(keepalive >> 8)
-    body.append(keepalive & 0xFF)
-    _field(body, clientid)
-    for field in fields:
-        _field(body, field)
-    return _packet(CONNECT, body)
-
-
-def request(pid, filters, qos=None):
-    """Return a SUBSCRIBE for `filters` (bytes) with a list of as many `qos`, or an UNSUBSCRIBE where it is None."""
-    body = bytearray((pid >> 8, pid & 0xFF))
-    for i, topicfilter in enumerate(filters):
-        _field(body, topicfilter)
+def packet(first, head, fields, qos=None):
+    """Return a packet: `head`, then each field behind its length, followed by its QoS where `qos` is a list."""
+    body = bytearray(head)
+    for i, data in enumerate(fields):
+        body.append(len(data) >> 8)
+        body.append(len(data) & 0xFF)
+        body.extend(data)
         if qos:
             body.append(qos[i])
-    return _packet(SUBSCRIBE if qos else UNSUBSCRIBE, body)
+    buf = bytearray(framed(len(body)))
+    buf[header(buf, 0, first, len(body)) :] = body
+    return buf
+
+
+def request(pid, filters, qos):
+    """Return a SUBSCRIBE for `filters` (bytes) with a list of as many `qos`, or an UNSUBSCRIBE where that is None."""
+    return packet(_SUBSCRIBE if qos else _UNSUBSCRIBE, (pid >> 8, pid & 0xFF), filters, qos)

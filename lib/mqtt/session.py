@@ -1,21 +1,20 @@
-"""The protocol engine: QoS 1 and 2 state, packet identifiers, queue and window, and the bytes of one connection.
+"""The protocol engine: queue, window, packet identifiers, QoS 1 and 2, and the bytes of one connection.
 
-No I/O and no clock: a driver reads into `space()` and calls `received(n)`, or hands `flush` something with a
-`write(buf, offset, length)`. What outlives a connection and what belongs to one are set apart in `Session`.
+No I/O and no clock. A driver reads into `space()`, tells `received(n)` and lets `process()` take the packets; `flush`
+hands what is to be sent to anything with `write(buf, offset, length)`.
 """
 
 from micropython import const
 
 from . import packets
-from .packets import Malformed
+from .packets import Malformed, TooLarge
 
 _RX = const(1024)
 _TX = const(1024)
-# Kept free of messages: an acknowledgement for each packet received, PINGREQ and DISCONNECT always find room.
-_RESERVE = const(16)
+# The end of the transmit buffer is for an acknowledgement of each packet that is taken, PINGREQ and DISCONNECT.
+_ROOM = const(1008)
 
 _CONNACK = const(0x20)
-_PUBLISH = const(0x30)
 _PUBACK = const(0x40)
 _PUBREC = const(0x50)
 _PUBREL = const(0x62)
@@ -24,14 +23,23 @@ _SUBACK = const(0x90)
 _UNSUBACK = const(0xB0)
 _PINGRESP = const(0xD0)
 
-_NEW = const(0)  # of `awaits`: accepted, never begun
+# What can be malformed; `errors` has the words.
+_LENGTH = const(0)
+_FIRST = const(1)
+_TYPE = const(2)
+_BODY = const(3)
+_PID = const(4)
+_QOS = const(5)
+_UTF8 = const(6)
+_WILDCARD = const(7)
+_SECOND = const(8)
+_CODE = const(9)
 
+_TOPIC = const(3)
+_FAILURE = const(-1)
+_NO_MORE_MSGIDS = const(-10)
 _INCOMPLETE = const(-11)
 _FULL = const(-12)
-
-
-class TooLarge(Exception):
-    """An inbound message is over `maxmessage` or over free memory; the argument is its length in bytes."""
 
 
 class Received:
@@ -46,238 +54,200 @@ class Received:
 
 
 class _Request:
-    # A SUBSCRIBE or UNSUBSCRIBE until its acknowledgement.
-    def __init__(self, pid, filters, qos, callback, one):
+    # A SUBSCRIBE (qos: a list) or UNSUBSCRIBE (None) in the queue; `many`: the answer is a list.
+    size = 0
+
+    def __init__(self, pid, filters, qos, callback, many):
         self.pid = pid
-        self.awaits = _SUBACK if qos else _UNSUBACK
+        self.many = many
         self.filters = filters
         self.qos = qos
         self.callback = callback
-        self.one = one
+        self.awaits = _SUBACK if qos else _UNSUBACK
         self.packet = packets.request(pid, filters, qos)
 
 
 class Session:
-    """The engine of one client.
+    """The engine of one client, in which `entries` is the queue of all that is not finished.
 
-    owner: has `connack(code, present)`, `deliver(message)`, `restore(packet)` (a queue entry from a PUBLISH).
-    A queue entry has `packet`, `pid`, `qos`, `size`, `callback` and `awaits`: 0 until it is sent, then the first byte
-    of the acknowledgement that is due, which is the whole of its state [MQTT-4.3.2, 4.3.3].
+    A message in it has `packet` (bytearray), `size` (bytes of topic and payload, never 0), `pid`, `callback`, a method
+    `number(pid)`, and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due. That is
+    its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
+
+    owner: has `connack(code, present)`, `pong()`, `deliver(message)`, `restore(packet, size)` (makes a message of a PUBLISH).
     """
 
     def __init__(self, owner):
-        self.owner = owner
+        self._owner = owner
+        self.config = None  # the options of `connect` by their names, see `options`
         self.due = []  # calls to make, oldest first: (function, arguments…)
         self.ondelivery = None
         self.dropped = 0
-        self.why = None  # of `lasterror`: an exception, or a code
-        # What outlives a connection: entries in the order of acceptance, those sent on this connection first.
+        self.why = None  # of `lasterror`
         self.entries = []
-        self.bytes = 0
-        self.requests = []
-        self.subscriptions = {}
-        self.inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
-        self.lastid = 0
-        self._inuse = {}
-        self.config = None  # the options of api.md by their names; `max` is 0 without `reconnect`
-        self._rx = None
-        self.closed()
+        self._requests = 0  # how many of them are requests
+        self._bytes = 0  # size of them all
+        self._inuse = {}  # packet identifier: entry
+        self._lastid = 0
+        self._inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
+        self._subscriptions = {}
+        self._renewal = None  # the last request to subscribe again
+        self._home = None  # the receive buffer; `_rx` is a larger one while that is needed
+        self._reset()
 
     # -- one connection
 
-    def closed(self):
-        # What belongs to a connection, as it is when there is none.
+    def _reset(self):
+        # What belongs to a connection, as it is without one.
         self.open = False
         self._next = 0  # entries before this index were sent on this connection
-        self._asked = 0  # likewise for requests
         self._head = self._tail = 0  # of what is waiting in the transmit buffer
-        self._big = None  # a packet too large for that buffer, which goes before it
+        self._big = self._single = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
         self._bigat = 0
-        self._single = None  # the QoS 0 entry that `_big` is
-        self._count0 = self._bytes0 = 0  # QoS 0 messages in the transmit buffer
+        self._count0 = self._bytes0 = 0  # messages of QoS 0 in the transmit buffer
+        self._rx = self._home
         self.stop()
 
     def stop(self):
-        """Forget what was received and not taken yet."""
+        """Forget what was received and not taken yet, and send nothing that is not on its way."""
         self._at = self._end = self._left = 0
-        self._body = None
-
-    def leave(self):
-        """Take nothing more in, and send nothing that is not on its way: DISCONNECT comes next."""
-        self.stop()
-        self._next = len(self.entries)
-        self._asked = len(self.requests)
+        if self.open:
+            self._next = len(self.entries)
 
     def begin(self, connect):
         """Start a connection with this CONNECT packet."""
-        if self._rx is None:
-            self._rx = memoryview(bytearray(_RX))
+        if not self._home:
+            self._rx = self._home = memoryview(bytearray(_RX))
             self._tx = bytearray(_TX)
             self._topic = ""
             self._topicbytes = bytearray()
             self._checked = b""
         self._put(connect)
 
-    def ended(self, again):
-        """The connection has ended; `again`: the client will connect again by itself.
+    def closed(self, again, abandon):
+        """The connection has ended. `again`: the client will try again by itself; `abandon`: callbacks of all get -11.
 
-        A QoS 0 message that was begun is lost (-1), one that was not waits or is given up (-11); QoS 1 and 2 stay.
+        QoS 0: a message that was begun is lost (-1); one that was not waits for the next try, or is given up (-11).
         """
-        unsent = self._unsent()
-        single = self._single
-        if single and self._bigat:
-            self.finish(single, -1)
-        self.closed()
-        if again:
-            for packet in reversed(unsent):
-                entry = self.owner.restore(packet)
-                self.entries.insert(self._firstnew(), entry)
-                self.bytes += entry.size
-        else:
-            for _ in unsent:
-                self.fail(None, _INCOMPLETE)
-            self._giveup(False)
-
-    def abandon(self):
-        """Give up all that is not finished: callbacks get -11."""
-        self._giveup(True)
-
-    def _giveup(self, everything):
-        requests = self.requests
-        self.requests = []
-        for r in requests:
-            del self._inuse[r.pid]
-            if r.callback:
-                self.due.append((r.callback, _INCOMPLETE, None) if r.qos else (r.callback, _INCOMPLETE))
-        for entry in self.entries[:]:
-            if everything or not entry.qos:
-                self.finish(entry, _INCOMPLETE)
-
-    def _unsent(self):
-        # The QoS 0 messages without a callback in the transmit buffer: those not begun; one that was begun fails.
-        tx = self._tx if self._tail else b""
-        found = []
+        if self._single and self._bigat:
+            self.finish(self._single, _FAILURE)
         at = 0
+        place = self._next
         while at < self._tail:
-            end = shift = 0
-            body = at + 1
-            while True:
-                end |= (tx[body] & 0x7F) << shift
-                body += 1
-                if tx[body - 1] < 0x80:
-                    break
-                shift += 7
-            end += body
-            if tx[at] & 0xF6 == _PUBLISH and end > self._head:
-                if at < self._head:
-                    self.fail(None, -1)
+            length, body = self._length(self._tx, at + 1, self._tail)
+            end = body + length
+            if self._tx[at] & 0xF6 == 0x30 and end > self._head:
+                if again and at >= self._head:
+                    entry = self._owner.restore(self._tx[at:end], length - 2)
+                    self.entries.insert(place, entry)
+                    self._bytes += entry.size
+                    place += 1
                 else:
-                    found.append(tx[at:end])
+                    self.ended(None, _FAILURE if at < self._head else _INCOMPLETE)
             at = end
-        return found
+        self._reset()
+        if not again:
+            for entry in self.entries[:]:
+                if abandon or not entry.pid or not entry.size:
+                    self.finish(entry, _INCOMPLETE)
 
     # -- sending
 
     def pending(self):
         """The number of messages accepted and not finished (QoS 0: not yet sent)."""
-        return len(self.entries) + self._count0
+        return len(self.entries) - self._requests + self._count0
 
     def waiting(self):
         """Whether bytes are waiting for the network."""
-        return self._tail > 0 or self._big is not None
+        return self._tail or self._big
 
     def publish0(self, topic, message, retain):
-        """Encode a QoS 0 PUBLISH where it leaves next, without allocating; False: there is no room now, or it has to queue."""
-        length = 2 + len(topic) + len(message)
-        at = self._tail
-        if (
-            not self.open
-            or self._big is not None
-            or self._next < len(self.entries)
-            or self._asked < len(self.requests)
-            or at + length + 5 > _TX - _RESERVE
-        ):
+        """Encode a QoS 0 PUBLISH behind what leaves next, without allocating; False: there is no room, or it has to queue."""
+        size = len(topic) + len(message)
+        if not self.open or self._big or self._next < len(self.entries) or self._tail + size + 7 > _ROOM:
             return False
         if topic != self._checked:
-            packets.topicname("topic", topic)
+            packets.field("topic", topic, _TOPIC)
             if isinstance(topic, bytes):
                 self._checked = topic
-        at = packets.publishhead(self._tx, at, _PUBLISH | retain, length, topic)
-        end = self._tail = at + len(message)
-        self._tx[at:end] = message
+        if self.pending() and self.full(size):
+            return False
+        self._tail = packets.publish(self._tx, self._tail, retain, topic, message)
         self._count0 += 1
-        self._bytes0 += length - 2
+        self._bytes0 += size
         return True
 
+    def full(self, size, old=()):
+        """Whether a message of `size` bytes would go over the limits, also when the messages `old` were given up."""
+        count = self.pending() - len(old)
+        for entry in old:
+            size -= entry.size
+        config = self.config
+        return count >= config.maxqueued or count and size + self._bytes + self._bytes0 > config.maxqueuedbytes
+
     def accept(self, entry):
-        """Queue an entry; return 0, or the code that says why not."""
-        code = self.room(entry.size)
-        if code:
-            return code
-        if entry.qos:
+        """Queue a message; return 0, or the code that says why not."""
+        old = []
+        if self.full(entry.size):
+            if self.config.dropold:
+                # Oldest first, QoS 0 before the others, and none unless that makes room.
+                new = [e for e in self.entries if not e.awaits and e is not self._single]
+                new = [e for e in new if not e.pid] + [e for e in new if e.pid]
+                while new and self.full(entry.size, old):
+                    old.append(new.pop(0))
+            if self.full(entry.size, old):
+                return _FULL
+        if entry.packet[0] & 6:
             pid = self._newid()
             if not pid:
-                return -10
+                return _NO_MORE_MSGIDS
             entry.number(pid)
             self._inuse[pid] = entry
+        for e in old:
+            self.dropped += e.callback is not None
+            self.finish(e, _FULL)
         self.entries.append(entry)
-        self.bytes += entry.size
+        self._bytes += entry.size
         return 0
 
-    def room(self, size):
-        """Make room for a message of `size` bytes (topic and payload) within the limits; return 0 or -12."""
-        config = self.config
-        count = self.pending()
-        total = self.bytes + self._bytes0 + size
-        if count < config.maxqueued and (not count or total <= config.maxqueuedbytes):
-            return 0
-        if not config.dropold:
-            return _FULL
-        # Oldest first, QoS 0 before the others; nothing is given up unless that makes enough room.
-        old = [e for e in self.entries if e.awaits == _NEW and e is not self._single]
-        old = [e for e in old if not e.qos] + [e for e in old if e.qos]
-        for i, entry in enumerate(old):
-            total -= entry.size
-            count -= 1
-            if count < config.maxqueued and (not count or total <= config.maxqueuedbytes):
-                for entry in old[: i + 1]:
-                    if entry.callback:
-                        self.dropped += 1
-                    self.finish(entry, _FULL)
-                return 0
-        return _FULL
-
-    def request(self, filters, qos, callback, one):
-        """Queue a SUBSCRIBE (`qos`: a list) or an UNSUBSCRIBE (None); return 0 or -10. `one`: the answer is no list."""
+    def request(self, filters, qos, callback, many):
+        """Queue a SUBSCRIBE (`qos`: a list) or an UNSUBSCRIBE (None); return 0 or -10. `many`: the answer is a list."""
         pid = self._newid()
         if not pid:
-            return -10
-        r = self._inuse[pid] = _Request(pid, filters, qos, callback, one)
-        self.requests.append(r)
+            return _NO_MORE_MSGIDS
+        r = self._inuse[pid] = _Request(pid, filters, qos, callback, many)
+        self.entries.append(r)
+        self._requests += 1
         return 0
 
     def cancel(self, entry):
-        """Give an entry up; False: it is finished, or the broker has it or is being sent it."""
+        """Give a message up; False: it is finished, or the broker has it or is being sent it."""
         if entry not in self.entries or entry.awaits == _PUBCOMP or entry is self._single:
             return False
         self.finish(entry, _INCOMPLETE)
         return True
 
-    def finish(self, entry, code):
+    def finish(self, entry, code, granted=None):
         """An entry has come to its end: take it off, tell its callback."""
         i = self.entries.index(entry)
         self.entries.pop(i)
         if i < self._next:
             self._next -= 1
-        self.bytes -= entry.size
         if entry.pid:
             del self._inuse[entry.pid]
-        if code == 0 and entry.qos and self.ondelivery:
-            self.due.append((self.ondelivery, entry))
-        self.fail(entry.callback, code)
+        callback = entry.callback
+        if entry.size:
+            self._bytes -= entry.size
+            if entry.pid and not code and self.ondelivery:
+                self.due.append((self.ondelivery, entry))
+            self.ended(callback, code)
+        else:
+            self._requests -= 1
+            if callback:
+                self.due.append((callback, code, granted) if entry.qos else (callback, code))
 
-    def fail(self, callback, code):
-        # Tells how a message ended. A failure nobody waits for shows in `dropped` and `lasterror`.
+    def ended(self, callback, code):
+        """Tell how a message ended; a failure nobody waits for shows in `dropped` and `lasterror`."""
         if callback:
             self.due.append((callback, code))
         elif code:
@@ -287,87 +257,66 @@ class Session:
     def _newid(self):
         # The next free packet identifier [MQTT-2.3.1-2], 0: none.
         for _ in range(65535):
-            self.lastid = self.lastid % 65535 + 1
-            if self.lastid not in self._inuse:
-                return self.lastid
+            self._lastid = self._lastid % 65535 + 1
+            if self._lastid not in self._inuse:
+                return self._lastid
         return 0
 
-    def _firstnew(self):
-        for i, entry in enumerate(self.entries):
-            if entry.awaits == _NEW:
-                return i
-        return len(self.entries)
-
     def flush(self, out):
-        """Write what is waiting to `out.write(buf, offset, length)` until it takes no more; return whether all has left."""
+        """Write what is waiting to `out.write(buf, offset, length)` until all has left or it returns None."""
         while True:
-            big = self._big
-            if big is not None:
-                n = out.write(big, self._bigat, len(big) - self._bigat)
+            if self._big:
+                n = out.write(self._big, self._bigat, len(self._big) - self._bigat)
                 if n is None:
-                    return False
+                    return
                 self._bigat += n
-                if self._bigat == len(big):
-                    self._big = None
+                if self._bigat == len(self._big):
                     self._bigat = 0
+                    self._big = None
                     if self._single:
-                        single, self._single = self._single, None
-                        self.finish(single, 0)
+                        self.finish(self._single, 0)
+                        self._single = None
             elif self._tail:
                 n = out.write(self._tx, self._head, self._tail - self._head)
                 if n is None:
-                    return False
+                    return
                 self._head += n
                 if self._head == self._tail:
                     self._head = self._tail = self._count0 = self._bytes0 = 0
-            elif self._next < len(self.entries) or self._asked < len(self.requests):
-                self.fill()
-                if not self._tail and self._big is None:
-                    return True
-            else:
-                return True
-
-    def fill(self):
-        """Move packets that may go now to where they leave from, those of an earlier connection first [MQTT-4.4.0-1]."""
-        if not self.open or self._big is not None or not self._fillentries(True):
-            return
-        while self._asked < len(self.requests):
-            if not self._put(self.requests[self._asked].packet):
+            elif self._next == len(self.entries) or not self._fill():
                 return
-            self._asked += 1
-        self._fillentries(False)
 
-    def _fillentries(self, again):
-        # Puts entries, in order, as far as there is room and window; True: all that it may were put.
-        while self._next < len(self.entries):
+    def _fill(self):
+        # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished goes
+        # first [MQTT-4.4.0-1]; returns whether there was any.
+        while self.open and self._next < len(self.entries) and not self._big:
             entry = self.entries[self._next]
-            if entry.awaits == _NEW:
-                if again or self._next >= self.config.maxinflight:
-                    return True
-                if not entry.qos:
-                    if not self._tail:
-                        self._single = entry
-                        self._big = entry.packet
-                    return False
+            packet = entry.packet
             if entry.awaits == _PUBCOMP:
-                if self._tail > _TX - _RESERVE:
-                    return False
+                if self._tail > _ROOM:
+                    break
                 self._answer(_PUBREL, entry.pid)
+            elif not entry.awaits and self._next >= self.config.maxinflight:
+                break
+            elif not entry.pid:
+                if not self._tail:
+                    self._big = packet
+                    self._single = entry
+                break
             else:
-                if entry.awaits:
-                    entry.packet[0] |= 8  # DUP [MQTT-3.3.1-1]
-                if not self._put(entry.packet):
-                    return False
-                entry.awaits = _PUBACK if entry.qos == 1 else _PUBREC
+                if entry.awaits and entry.size:
+                    packet[0] |= 8  # DUP [MQTT-3.3.1-1]
+                if not self._put(packet):
+                    break
+                if entry.size:
+                    entry.awaits = _PUBREC if packet[0] & 4 else _PUBACK
             self._next += 1
-            if self._big is not None:
-                return False
-        return True
+        return self._tail or self._big
 
     def _put(self, packet):
-        # Copies a packet behind what is waiting, or makes it the one that goes next; False: no room now.
+        # Copies a packet behind what is waiting, or makes it the one that goes first; False: no room now.
         end = self._tail + len(packet)
-        if end <= _TX - _RESERVE:
+        if end <= _ROOM:
             self._tx[self._tail : end] = packet
             self._tail = end
         elif self._tail:
@@ -394,123 +343,122 @@ class Session:
     # -- receiving
 
     def space(self):
-        """The memoryview to read into next, or None while acknowledgements have to leave first."""
-        if self._body is not None:
-            return memoryview(self._body)[self._at :]
-        if self._tail > _TX - _RESERVE:
+        """The memoryview to read into next, or None where there is no room until packets are taken and acknowledgements have left."""
+        if self._tail > _ROOM or self._end == len(self._rx):
             return None
-        if self._end:
-            return self._rx[self._end :]
-        return self._rx
+        return self._rx[self._end :] if self._end else self._rx
 
     def received(self, n):
-        """Take `n` bytes that were read into `space()`."""
-        if self._body is None:
-            self._end += n
-            return
-        self._at += n
+        """Tell that `n` bytes were read into `space()`."""
+        self._end += n
 
     def process(self):
         """Take the complete packets that were received; return whether there was one.
 
-        Calls that are due are made between packets, so that a handler set by one sees the next.
-        What handlers raise leaves here; call it again to go on.
+        Calls that are due are made between packets, so that a handler set by one sees the next. What handlers raise
+        leaves from here: call it again to go on. Raises Malformed or TooLarge where the connection has to end.
         """
         did = False
-        rx = self._rx
-        if self._body is not None:
-            if self._at < len(self._body):
-                return False
+        while self._tail <= _ROOM and self._next_packet():
             did = True
-            body = self._body
-            self.stop()
-            self._take(self._first, memoryview(body), 0, len(body))
-        while self._tail <= _TX - _RESERVE:
-            at = self._at
-            end = self._end
-            if self._left:
-                did = True
-                if not self._discard(end - at):
-                    break
-            else:
-                if end - at < 2:
-                    break
-                first = rx[at]
-                length = rx[at + 1]
-                body = at + 2
-                if length > 127:
-                    length, body = self._length(at + 1, end)
-                    if length < 0:
-                        break
-                if not self.open and first != _CONNACK:
-                    raise Malformed("the first packet is not CONNACK")
-                if first >> 4 == 3 and length > self.config.maxmessage or body + length - at > _RX:
-                    if not self._large(first, length, body, end):
-                        break
-                elif body + length > end:
-                    break
-                else:
-                    did = True
-                    self._at = body + length
-                    self._take(first, rx, body, length)
             if self.due:
                 self.calls()
-        self._compact()
+        if self._at:
+            left = self._end - self._at
+            if left:
+                self._rx[:left] = self._rx[self._at : self._end]
+            elif self._rx is not self._home:
+                self._rx = self._home
+            self._at = 0
+            self._end = left
         return did
 
     def calls(self):
         """Make the calls that are due now; return whether there were any."""
         count = len(self.due)
         for _ in range(count):
-            if self.due:
-                call = self.due.pop(0)
-                call[0](*call[1:])
+            call = self.due.pop(0)
+            call[0](*call[1:])
         return count > 0
 
-    def _compact(self):
-        if self._body is not None or not self._at:
-            return
-        left = self._end - self._at
-        if left:
-            self._rx[:left] = self._rx[self._at : self._end]
-        self._at = 0
-        self._end = left
+    def _next_packet(self):
+        # Takes one packet, or a part of one to skip; returns False if bytes are missing.
+        rx = self._rx
+        at = self._at
+        end = self._end
+        if self._left:
+            n = min(self._left, end - at)
+            self._left -= n
+            self._at += n
+            return n
+        if end - at < 2:
+            return False
+        first = rx[at]
+        length = rx[at + 1]
+        body = at + 2
+        if length > 127:
+            length, body = self._length(rx, at + 1, end)
+            if not body:
+                return False
+        if not self.open and first != _CONNACK:
+            raise Malformed(_FIRST, first)
+        if first >> 4 == 3:
+            if length > self.config.maxmessage:
+                return self._skip(first, length, body)
+            if length + body > end:
+                try:
+                    return self._grow(length + body - at)
+                except MemoryError:
+                    return self._skip(first, length, body)
+            self._at = body + length
+            self._publish(first, rx, body, self._at)
+        else:
+            if length + body > end:
+                if first != _SUBACK and length > 2:
+                    raise Malformed(_BODY, first)
+                return self._grow(length + body - at)
+            self._at = body + length
+            self._control(first, rx, body, length)
+        return True
 
-    def _length(self, at, end):
-        # Decodes a remaining length [2.2.3]: (length, index after it), or (-1, 0) where bytes are missing.
+    def _length(self, buf, at, end):
+        # Decodes a remaining length [2.2.3]: (length, index after it), or (0, 0) where bytes are missing.
         length = shift = 0
         while at < end:
-            byte = self._rx[at]
+            byte = buf[at]
             at += 1
             length |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return length, at
             shift += 7
             if shift > 21:
-                raise Malformed("a remaining length of more than four bytes")
-        return -1, 0
+                raise Malformed(_LENGTH, 0)
+        return 0, 0
+
+    def _grow(self, size):
+        # Makes the receive buffer hold a packet of `size` bytes; returns False: bytes are missing.
+        if size > len(self._rx):
+            rx = memoryview(bytearray(size))
+            left = self._end - self._at
+            rx[:left] = self._rx[self._at : self._end]
+            self._rx = rx
+            self._at = 0
+            self._end = left
+        return False
 
     def _publish(self, first, buf, at, end):
-        # Takes a PUBLISH whose variable header and payload are buf[at:end].
+        # Takes a PUBLISH whose body is buf[at:end].
         qos = first >> 1 & 3
         start = at + 2
-        stop = payload = start + (buf[at] << 8 | buf[at + 1]) if start <= end else end + 1
-        if qos:
-            payload += 2
-        if payload > end:
-            raise Malformed("a PUBLISH shorter than its topic")
-        pid = 0
-        if qos:
-            pid = self._pid(buf, stop)
-            if qos == 3:
-                raise Malformed("QoS 3")
-            if qos == 2 and pid in self.inbound:
-                self._answer(_PUBREC, pid)
-                return
+        stop = end if end < start else start + (buf[at] << 8 | buf[at + 1])
+        payload = stop + 2 if qos else stop
+        if payload > end or end < start:
+            raise Malformed(_BODY, first)
+        pid = self._pid(first, buf, stop) if qos else 0
         try:
-            name = buf[start:stop]
-            if name != self._topicbytes:
-                self._newtopic(name)
+            topic = buf[start:stop]
+            if topic != self._topicbytes:
+                self._newtopic(topic)
             message = Received(self._topic, bytes(buf[payload:end]))
             if first & 0x0F:
                 message.qos = qos
@@ -519,188 +467,135 @@ class Session:
         except MemoryError:
             if not self.config.skip:
                 raise TooLarge(end - at)
-            self._dropped(qos, pid)
+            self._took(qos, pid)
+            self.dropped += 1
             return
         if qos == 2:
-            # Remembered and answered first: the handler has had it, whatever it does [MQTT-4.3.3-2].
-            self.inbound.add(pid)
-            self._answer(_PUBREC, pid)
-        self.owner.deliver(message)
-        if qos == 1 and self.open:
-            self._answer(_PUBACK, pid)
+            # Remembered and answered before the handler has it, whatever that does [MQTT-4.3.3-2].
+            if self._took(qos, pid):
+                self._owner.deliver(message)
+        else:
+            self._owner.deliver(message)
+            if qos and self.open:
+                self._took(qos, pid)
 
-    def _newtopic(self, name):
-        # Checks and keeps the topic: most messages have that of the one before.
-        self._topicbytes[:] = b""
-        try:
-            topic = str(name, "utf-8")
-        except UnicodeError:
-            topic = "\0"
-        if len(topic) != len(name) and not packets.wellformed(name, 0, len(name)):
-            topic = "\0"
-        if "\0" in topic:
-            raise Malformed("a topic that is not well-formed text")
-        if not topic or "#" in topic or "+" in topic:
-            raise Malformed("a topic that is empty or has a wildcard")
-        self._topic = topic
-        self._topicbytes[:] = name
-
-    def _pid(self, buf, at):
-        pid = buf[at] << 8 | buf[at + 1]
-        if not pid:
-            raise Malformed("packet identifier 0")
-        return pid
-
-    def _large(self, first, length, body, end):
-        # Starts to take a packet that the receive buffer cannot hold or a message over the limit; False: bytes are missing.
-        if first >> 4 != 3 and first != _SUBACK:
-            raise Malformed("a packet of type %d with %d bytes" % (first >> 4, length))
-        if end < body + 2:
-            return False
-        self._first = first
-        if length <= self.config.maxmessage or first == _SUBACK:
-            try:
-                self._body = bytearray(length)
-            except MemoryError:
-                pass
-            else:
-                have = end - body
-                self._body[:have] = self._rx[body:end]
-                self._at = have
-                return False
-        if not self.config.skip:
-            raise TooLarge(length)
-        topic = 2 + (self._rx[body] << 8 | self._rx[body + 1])
-        qos = first >> 1 & 3
-        if topic + (2 if qos else 0) > length:
-            raise Malformed("a PUBLISH shorter than its topic")
-        self._at = body
-        self._left = length
-        # How many bytes are left where the packet identifier begins; it is gathered in passing.
-        self._idleft = length - topic if qos else -1
-        self._idnow = 0
-        return True
-
-    def _discard(self, n):
-        # Skips up to `n` bytes of a message that is dropped; False: more must come.
-        n = min(n, self._left)
-        for left in (self._idleft, self._idleft - 1):
-            i = self._left - left
-            if 0 <= i < n:
-                self._idnow = self._idnow << 8 | self._rx[self._at + i]
-        self._at += n
-        self._left -= n
-        if self._left:
-            return False
-        self._dropped(self._first >> 1 & 3, self._idnow)
-        return True
-
-    def _dropped(self, qos, pid):
-        # A message that is not delivered, acknowledged as its QoS asks.
-        if qos and not pid:
-            raise Malformed("packet identifier 0")
+    def _took(self, qos, pid):
+        # Acknowledges a message; returns whether it was a new one [MQTT-4.3.2-2, 4.3.3-2].
+        new = True
         if qos == 2:
+            new = pid not in self._inbound
+            self._inbound.add(pid)
             self._answer(_PUBREC, pid)
-            if pid in self.inbound:
-                return
-            self.inbound.add(pid)
         elif qos:
             self._answer(_PUBACK, pid)
-        self.dropped += 1
+        return new
 
-    def _take(self, first, buf, at, length):
-        # Takes the packet whose body is buf[at : at + length].
-        if first >> 4 == 3:
-            return self._publish(first, buf, at, at + length)
+    def _pid(self, first, buf, at):
+        pid = buf[at] << 8 | buf[at + 1]
+        if first & 0xF6 == 0x36:
+            raise Malformed(_QOS, first)
+        if not pid:
+            raise Malformed(_PID, first)
+        return pid
+
+    def _newtopic(self, data):
+        # Checks and keeps a topic: most messages have that of the one before.
+        self._topicbytes[:] = b""
+        try:
+            topic = str(data, "utf-8")
+        except UnicodeError:
+            topic = "\0"
+        if "\0" in topic or len(topic) < len(data) and not packets.scalars(topic):
+            raise Malformed(_UTF8, 0)
+        if not topic or "#" in topic or "+" in topic:
+            raise Malformed(_WILDCARD, 0)
+        self._topic = topic
+        self._topicbytes[:] = data
+
+    def _skip(self, first, length, body):
+        # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
+        if not self.config.skip:
+            raise TooLarge(length)
+        rx = self._rx
+        if self._end < body + 2:
+            return False
+        qos = first >> 1 & 3
+        at = body + 2 + (rx[body] << 8 | rx[body + 1])
+        stop = at + 2 if qos else at
+        if stop > body + length:
+            raise Malformed(_BODY, first)
+        if stop > self._end:
+            return self._grow(stop - self._at)
+        self.dropped += self._took(qos, self._pid(first, rx, at) if qos else 0)
+        self._left = body + length - stop
+        self._at = stop
+        return True
+
+    def _control(self, first, buf, at, length):
+        # Takes a packet that is not PUBLISH, whose body is buf[at : at + length].
+        if first == _PINGRESP and not length:
+            return self._owner.pong()
+        if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
+            raise Malformed(_TYPE, first)
+        if length != 2 and (first != _SUBACK or length < 3):
+            raise Malformed(_BODY, first)
         if first == _CONNACK:
-            return self._connack(buf, at, length)
-        if first == _SUBACK:
-            return self._suback(buf, at, length)
-        if first == _PINGRESP:
-            if length:
-                raise Malformed("a PINGRESP with a body")
-            self.owner.pong()
-            return
-        if first not in (_PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _UNSUBACK):
-            raise Malformed("a packet of type %d with flags %d" % (first >> 4, first & 15))
-        if length != 2:
-            raise Malformed("a packet of type %d with %d bytes" % (first >> 4, length))
-        pid = self._pid(buf, at)
+            return self._connack(buf[at], buf[at + 1])
+        pid = self._pid(first, buf, at)
         if first == _PUBREL:
-            self.inbound.discard(pid)
-            self._answer(_PUBCOMP, pid)
-            return
+            self._inbound.discard(pid)
+            return self._answer(_PUBCOMP, pid)
         entry = self._inuse.get(pid)
-        if entry is None:
-            return
-        if entry.awaits != first:
-            if first == _PUBREC and entry.awaits == _PUBCOMP:
+        awaits = entry and entry.awaits
+        if first == _PUBREC:
+            if awaits == first or awaits == _PUBCOMP:
+                entry.awaits = _PUBCOMP
                 self._answer(_PUBREL, pid)
-        elif first == _PUBREC:
-            entry.awaits = _PUBCOMP
-            self._answer(_PUBREL, pid)
-        elif first == _UNSUBACK:
-            self._answered(entry, None)
-        else:
+        elif first == _SUBACK:
+            codes = list(buf[at + 2 : at + length])
+            for code in codes:
+                if code > 2 and code != 128:
+                    raise Malformed(_CODE, first)
+            if awaits == first:
+                self._suback(entry, codes)
+        elif awaits == first:
+            if first == _UNSUBACK:
+                for topicfilter in entry.filters:
+                    self._subscriptions.pop(topicfilter, None)
             self.finish(entry, 0)
 
-    def _connack(self, buf, at, length):
+    def _suback(self, r, codes):
+        if len(codes) != len(r.filters):
+            raise Malformed(_BODY, _SUBACK)
+        for i, topicfilter in enumerate(r.filters):
+            if codes[i] < 128:
+                self._subscriptions[topicfilter] = r.qos[i]
+            else:
+                self._subscriptions.pop(topicfilter, None)
+        self.finish(r, 0, codes if r.many else codes[0])
+
+    def _connack(self, present, code):
         if self.open:
-            raise Malformed("a second CONNACK")
-        if length != 2:
-            raise Malformed("a CONNACK with %d bytes" % length)
-        present = buf[at]
-        code = buf[at + 1]
+            raise Malformed(_SECOND, _CONNACK)
         if present > 1 or code > 5 or present and code:
-            raise Malformed("a CONNACK with flags %d and code %d" % (present, code))
+            raise Malformed(_CODE, _CONNACK)
         self.open = not code
-        if self.open:
-            if not present:
-                self.inbound.clear()
-                if self.config.max:
-                    self._resubscribe()
-            self.fill()
-        self.owner.connack(code, present)
+        if self.open and not present:
+            # What the broker forgot with the session.
+            self._inbound.clear()
+            if self.config.max:
+                self._resubscribe()
+        self._owner.connack(code, present)
 
     def _resubscribe(self):
-        # The broker has no session: all subscriptions again, in one SUBSCRIBE before other requests.
-        for r in self.requests[:]:
-            if r.one is None:
-                self.requests.remove(r)
-                del self._inuse[r.pid]
-        if self.subscriptions:
-            filters = list(self.subscriptions)
-            if not self.request(filters, [self.subscriptions[f] for f in filters], None, None):
-                self.requests.insert(0, self.requests.pop())
-
-    def _suback(self, buf, at, length):
-        if length < 3:
-            raise Malformed("a SUBACK with %d bytes" % length)
-        pid = self._pid(buf, at)
-        codes = list(buf[at + 2 : at + length])
-        for code in codes:
-            if code > 2 and code != 128:
-                raise Malformed("a SUBACK with code %d" % code)
-        r = self._inuse.get(pid)
-        if r is None or r.awaits != _SUBACK:
-            return
-        if len(codes) != len(r.filters):
-            raise Malformed("a SUBACK with %d codes for %d topics" % (len(codes), len(r.filters)))
-        self._answered(r, codes)
-
-    def _answered(self, r, codes):
-        i = self.requests.index(r)
-        if i < self._asked:
-            self._asked -= 1
-        self.requests.pop(i)
-        del self._inuse[r.pid]
-        for i, topicfilter in enumerate(r.filters):
-            if codes and codes[i] < 128:
-                self.subscriptions[topicfilter] = r.qos[i]
-            else:
-                self.subscriptions.pop(topicfilter, None)
-        if r.callback:
-            if r.qos:
-                self.due.append((r.callback, 0, codes[0] if r.one else codes))
-            else:
-                self.due.append((r.callback, 0))
+        # All subscriptions again, in one SUBSCRIBE, after what an earlier connection left unfinished.
+        entries = self.entries
+        if self._renewal in entries:
+            self.finish(self._renewal, 0)
+        filters = list(self._subscriptions)
+        if filters and not self.request(filters, [self._subscriptions[f] for f in filters], None, True):
+            self._renewal = entries.pop()
+            at = 0
+            while at < len(entries) and entries[at].awaits and entries[at].size:
+                at += 1
+            entries.insert(at, self._renewal)
