@@ -2,6 +2,7 @@
 
 import random
 import select
+import sys
 import time
 
 from micropython import const
@@ -9,10 +10,7 @@ from micropython import const
 from . import packets
 from .packets import Malformed, MQTTError, TooLarge, bad
 from .session import Session
-from .transport import Transport
 
-_PINGREQ = const(0xC0)
-_DISCONNECT = const(0xE0)
 _FILTER = const(2)
 _TOPIC = const(3)
 
@@ -33,64 +31,51 @@ _STALLED = const(-103)
 _NOLINK = const(-104)
 
 
+class _Config:
+    # What `options` makes of the arguments of `connect`.
+    cleansession = True
+
+
+def _borrow(name):
+    # Imports mqtt.<name> for one call: on a board its memory is free again afterwards.
+    path = "mqtt." + name
+    package = __import__(path)
+    del sys.modules[path]
+    module = getattr(package, name)
+    delattr(package, name)
+    return module
+
+
 def _handler(name, fn):
     if fn is not None and not callable(fn):
-        raise bad(name, fn, "is neither callable nor None", TypeError)
+        raise bad(name, fn, "is not callable", TypeError)
     return fn
 
 
-def _flags(qos, retain):
-    # The flags of a PUBLISH or SUBSCRIBE.
-    if qos not in (0, 1, 2):
-        raise bad("qos", qos, "is not 0, 1 or 2")
-    return int(qos) << 1 | (1 if retain else 0)
+def _qos(value):
+    if value not in (0, 1, 2):
+        raise bad("qos", value, "is not 0, 1 or 2")
+    return int(value)
 
 
 class Message:
-    """A message to send, made by `Client.createmessage`; it is encoded once, here, and sent from there."""
+    """A message to send, made by `Client.createmessage`: `topic` (str or bytes), `message` (bytes), `qos`, `retain` (ints)."""
 
-    # What the engine keeps, see `session`.
-    pid = 0
-    awaits = 0
+    # What the engine keeps, see `session`. Only what differs from these takes room in a message.
+    retain = pid = awaits = 0
     callback = None
 
-    def __init__(self, client, packet, size):
+    def __init__(self, client, topic, message, qos, retain):
+        data = packets.field("topic", topic, _TOPIC)
         self._client = client
-        self.packet = packet
-        self.size = size
-
-    def _topic(self):
-        # The first index of the topic and the one after it.
-        start = len(self.packet) - self.size - (2 if self.qos else 0)
-        return start, start + (self.packet[start - 2] << 8 | self.packet[start - 1])
-
-    @property
-    def topic(self):
-        """The topic (str)."""
-        start, end = self._topic()
-        return str(self.packet[start:end], "utf-8")
-
-    @property
-    def message(self):
-        """The payload (bytes)."""
-        return bytes(self.packet[self._topic()[1] + (2 if self.qos else 0) :])
-
-    @property
-    def qos(self):
-        """The quality of service, 0 to 2."""
-        return self.packet[0] >> 1 & 3
-
-    @property
-    def retain(self):
-        """1 if the broker shall keep the message for later subscribers, else 0."""
-        return self.packet[0] & 1
-
-    def number(self, pid):
-        """Set the packet identifier."""
-        self.pid = pid
-        at = self._topic()[1]
-        self.packet[at] = pid >> 8
-        self.packet[at + 1] = pid & 0xFF
+        self.topic = topic if isinstance(topic, str) else bytes(data)
+        # What may change under way is copied; bytes are not.
+        self.message = bytes(packets.payload("message", message))
+        self.size = len(data) + len(self.message)
+        packets.framed(self.size + 4)
+        self.qos = _qos(qos)
+        if retain:
+            self.retain = 1
 
     def sendasync(self, callback=None):
         """Send; `callback(resultcode)` comes once, from `poll`. MQTTError(-3) if neither connected nor connecting."""
@@ -125,14 +110,19 @@ class Client:
 
     def __init__(self, store=None):
         self._session = Session(self)
+        self._config = _Config()
         self._state = _IDLE
         self._inside = False  # of `poll`, where handlers run
         self._transport = None
         self._failed = None  # what a write failed with; the next poll tells
         self._left = 0  # ms until something is due
+        self._since = self._at = 0  # ticks: when this state began, when the next attempt is due
+        self._sentat = self._receivedat = self._pinged = 0
+        self._delay = 0  # ms, the limit of the next wait
+        self._linkdown = self._fresh = self._stalled = self._said = False
         self._onconnect = self._onlost = None
         self._routes = {}
-        self._topic = None  # the topic that `_targets` are the handlers of
+        self._topic = self._targets = None  # the last message's, and the handlers that match it
         self._goodbyes = []  # callbacks of `disconnect`
         self.sessionpresent = False
 
@@ -170,9 +160,8 @@ class Client:
         """
         if 0 < self._state < _CLOSING:
             raise MQTTError(-1)
-        from .options import Options
-
-        config = Options(url, clientid, options, more)
+        config = _Config()
+        _borrow("options").parse(config, url, clientid, options, more)
         if self._state:
             self._finish()
         self._config = self._session.config = config
@@ -197,44 +186,30 @@ class Client:
 
     def createmessage(self, topic, message=b"", options=None):
         """Return a Message; options: a dict with `qos` (0) and `retain` (False)."""
-        qos = retain = 0
-        for key in options or ():
-            if key == "qos":
-                qos = options[key]
-            elif key == "retain":
-                retain = options[key]
-            else:
+        options = options or {}
+        for key in options:
+            if key not in ("qos", "retain"):
                 raise bad("option", key, "is unknown")
-        return self._message(topic, message, _flags(qos, retain))
-
-    def _message(self, topic, message, flags):
-        topic = packets.field("topic", topic, _TOPIC)
-        message = packets.payload("message", message)
-        size = len(topic) + len(message)
-        packet = bytearray(packets.framed(size + (4 if flags & 6 else 2)))
-        packets.publish(packet, 0, flags, topic, message)
-        return Message(self, packet, size)
+        return Message(self, topic, message, options.get("qos", 0), options.get("retain", 0))
 
     def publish(self, topic, message, qos=0, retain=False, callback=None):
         """Create and send a message in one step; return it, or None for QoS 0 without a callback."""
-        flags = _flags(qos, retain)
-        if flags < 2 and callback is None:
+        if callback is None and not _qos(qos):
             topic = packets.payload("topic", topic)
             message = packets.payload("message", message)
-            if self._session.publish0(topic, message, flags):
+            if self._session.publish0(topic, message, 1 if retain else 0):
                 self._push()
                 return None
-        entry = self._message(topic, message, flags)
+        entry = Message(self, topic, message, qos, retain)
         entry.sendasync(callback)
-        return entry if flags > 1 or callback else None
+        return entry if qos or callback else None
 
     def _send(self, entry, callback):
         session = self._session
         self._check()
         if entry in session.entries:
             # Sent again before it is finished: that is a message of its own.
-            entry = Message(self, bytearray(entry.packet), entry.size)
-        entry.packet[0] &= 0xF7
+            entry = Message(self, entry.topic, entry.message, entry.qos, entry.retain)
         entry.awaits = 0
         code = session.accept(entry)
         if code:
@@ -243,18 +218,12 @@ class Client:
             entry.callback = callback
             self._push()
 
-    def restore(self, packet, size):
-        """Return the message of an encoded PUBLISH: the engine's way to make one."""
-        return Message(self, packet, size)
-
     def subscribe(self, topics, qos=0, callback=None):
         """Ask for the messages that match one filter or a list, in one SUBSCRIBE; return 0 or -10.
 
         qos: one int, or a list of as many. `callback(resultcode, qosmode)` comes with SUBACK.
         """
-        if not isinstance(qos, (list, tuple)):
-            qos = [qos] * (len(topics) if isinstance(topics, (list, tuple)) else 1)
-        return self._request(topics, [_flags(q, 0) >> 1 for q in qos], callback)
+        return self._request(topics, (qos,), callback)
 
     def unsubscribe(self, topics, callback=None):
         """End subscriptions; return 0 or -10. `callback(resultcode)` comes with UNSUBACK."""
@@ -266,8 +235,11 @@ class Client:
         filters = [packets.field("topics", t, _FILTER) for t in (topics if many else (topics,))]
         if not filters:
             raise bad("topics", topics, "is empty")
-        if qos and len(qos) != len(filters):
-            raise bad("qos", qos, "is not as long as topics")
+        if qos:
+            qos = qos[0] if isinstance(qos[0], (list, tuple)) else qos * len(filters)
+            if len(qos) != len(filters):
+                raise bad("qos", qos, "is not as long as topics")
+            qos = [_qos(q) for q in qos]
         self._check()
         code = self._session.request(filters, qos, callback, many)
         self._push()
@@ -295,9 +267,7 @@ class Client:
     @property
     def lasterror(self):
         """Why the last attempt or connection failed (str), in words a person can act on."""
-        from .errors import describe
-
-        return describe(self._session.why)
+        return _borrow("errors").describe(self._session.why)
 
     # -- driving
 
@@ -335,25 +305,24 @@ class Client:
     def _io(self):
         session = self._session
         transport = self._transport
-        did = False
+        n = 0
         try:
             if self._failed:
                 raise self._failed
             if not transport.ready:
                 if not transport.step():
                     return False
-                session.begin(self._config.packet)
+                session.put(self._config.packet)
             elif self._state != _CLOSING:
                 space = session.space()
                 if space:
                     n = transport.readinto(space)
                     if n:
                         self._receivedat = time.ticks_ms()
-                        session.received(n)
         except OSError as e:
             return self._down(-1, e)
         try:
-            did = session.process()
+            did = session.process(n)
         except (Malformed, TooLarge) as e:
             return self._down(-4 if isinstance(e, Malformed) else -3, e)
         if self._state == _CLOSING:
@@ -382,7 +351,7 @@ class Client:
         # Sends DISCONNECT behind what is on its way, and closes when it has left.
         if not self._said:
             self._said = True
-            self._session.signal(_DISCONNECT)
+            self._session.put(b"\xe0\0")
         self._flush()
         if self._failed or not self._session.waiting():
             self._finish()
@@ -414,16 +383,19 @@ class Client:
             self._left = 0
             self._since = now
             self._state = _OPENING
+            from .transport import Transport
+
             self._transport = Transport(config.host, config.port, config.wrap)
 
     def _alive(self, now):
         # The deadlines of an open connection: a stalled write, keep alive [MQTT-3.1.2-23], and when it counts as stable.
         config = self._config
+        session = self._session
         diff = time.ticks_diff
         if self._fresh and diff(now, self._since) >= _STABLE_MS:
             self._fresh = False
             self._delay = config.min
-        if self._session.waiting():
+        if session.waiting():
             if not self._stalled:
                 self._stalled = True
                 self._sentat = now
@@ -431,13 +403,14 @@ class Client:
                 self._down(-1, _STALLED)
             return
         self._stalled = False
-        if self._pinged is not None:
+        if not session.ponged:
             if self._before(min(config.keepalive, config.timeout) - diff(now, self._pinged)):
                 self._down(-1, _NOPING)
         elif config.keepalive:
             if self._before(config.keepalive - max(diff(now, self._sentat), diff(now, self._receivedat))):
                 self._pinged = now
-                self._session.signal(_PINGREQ)
+                session.ponged = False
+                session.put(b"\xc0\0")
                 self._flush()
 
     def _down(self, code, why):
@@ -468,11 +441,15 @@ class Client:
 
     def _finish(self):
         # The end that the program asked for.
-        self._drop(False, self._session.config and self._config.cleansession)
+        self._drop(False, self._config.cleansession)
         while self._goodbyes:
             self._session.due.append((self._goodbyes.pop(0),))
 
-    # -- the engine's owner
+    # -- for the engine
+
+    def restore(self, topic, message, retain):
+        """Return a Message of QoS 0."""
+        return Message(self, topic, message, 0, retain)
 
     def connack(self, code, present):
         """A CONNACK has come."""
@@ -484,13 +461,8 @@ class Client:
         self._since = self._sentat = self._receivedat = time.ticks_ms()
         self._fresh = True
         self._stalled = False
-        self._pinged = None
         if self._onconnect:
             self._session.due.append((self._onconnect, 0))
-
-    def pong(self):
-        """A PINGRESP has come."""
-        self._pinged = None
 
     def deliver(self, message):
         """A message has come: call the handlers that want it."""

@@ -1,4 +1,4 @@
-"""The arguments of `connect`, checked and brought into the form that the client works with. Loaded by `connect`."""
+"""The arguments of `connect`, checked and brought into the form that the client works with. In memory for that call alone."""
 
 from micropython import const
 
@@ -9,7 +9,13 @@ _CONNECT = const(0x10)
 _BINARY = const(0)
 _TEXT = const(1)
 _TOPIC = const(3)
+_LONGEST = const(500000)  # seconds: what ticks can measure
+_MOST = const(268435455)
+_FLAG = (bool, int)
+_INT = (int,)
+_TIME = (int, float)
 
+_SCHEMES = {"tcp": 1883, "mqtt": 1883, "ssl": 8883, "mqtts": 8883}
 _DEFAULTS = {
     "username": None,
     "password": None,
@@ -30,43 +36,36 @@ _DEFAULTS = {
     "maxmessage": 262144,
     "oversize": None,
 }
-_INT = (int,)
-_NUMBER = (int, float)
-_LONGEST = 500000  # seconds: what ticks can measure
-_SCHEMES = {"tcp": 1883, "mqtt": 1883, "ssl": 8883, "mqtts": 8883}
+# name, lowest, highest and types of what is a number
+_NUMBERS = (
+    ("keepalive", 0, 65535, _INT),
+    ("willqos", 0, 2, _INT),
+    ("willretain", 0, 1, _FLAG),
+    ("cleansession", 0, 1, _FLAG),
+    ("timeout", 0.001, _LONGEST, _TIME),
+    ("maxinflight", 1, 65535, _INT),
+    ("maxqueued", 1, _MOST, _INT),
+    ("maxqueuedbytes", 1, _MOST, _INT),
+    ("maxmessage", 1, _MOST, _INT),
+)
 
 
-def _number(name, value, low, high, kinds=_INT):
-    if type(value) not in kinds:
-        raise bad(name, value, "is not a number" if float in kinds else "is not an int", TypeError)
+def _number(name, value, low, high, kind):
+    if type(value) not in kind:
+        raise bad(name, value, "is not a number" if kind is _TIME else "is not an int", TypeError)
     if not low <= value <= high:
         raise bad(name, value, "is not %s to %s" % (low, high))
-    return value
-
-
-def _flag(name, value):
-    if value not in (0, 1):
-        raise bad(name, value, "is neither True nor False")
-    return 1 if value else 0
-
-
-def _choice(name, value, first, second):
-    if value not in (first, second):
-        raise bad(name, value, "is neither %r nor %r" % (first, second))
-    return value == second
 
 
 def _merge(options, more):
     merged = dict(_DEFAULTS)
-    for given in (options, more):
-        if given is None:
-            continue
+    for given in (options or {}, more):
         if not isinstance(given, dict):
             raise bad("options", given, "is not a dict", TypeError)
-        for key in given:
-            if key not in merged:
-                raise bad("option", key, "is unknown")
-            merged[key] = given[key]
+        for name in given:
+            if name not in merged:
+                raise bad("option", name, "is unknown")
+            merged[name] = given[name]
     return merged
 
 
@@ -75,99 +74,99 @@ def parseurl(url):
     if not isinstance(url, str):
         raise bad("url", url, "is not a str", TypeError)
     if "@" in url:
-        raise ValueError("url: username and password belong into the options")
-    scheme, mark, rest = url.partition("://")
-    if not mark or scheme not in _SCHEMES:
-        raise bad("url", url, "does not begin with tcp://, mqtt://, ssl:// or mqtts://")
-    if rest.startswith("["):
-        host, mark, port = rest[1:].partition("]")
-        if not mark or port and port[0] != ":":
-            raise bad("url", url, "has no closing bracket before the port")
-        mark, port = port[:1], port[1:]
+        # It may be a password that stands before it.
+        raise ValueError("url: has an @; username and password are options")
+    scheme, _, rest = url.partition("://")
+    port = _SCHEMES.get(scheme, 0)
+    host, mark, number = rest.rpartition(":")
+    if not mark or rest.endswith("]"):
+        host = rest
     else:
-        host, mark, port = rest.partition(":")
+        port = int(number) if port and number.isdigit() and len(number) < 6 else 0
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        port = 0
     for char in host:
-        if char <= " " or char in '/?#[]"\\' or char == "\x7f":
-            host = ""
-    if not host:
-        raise bad("url", url, "has no valid host")
-    if not mark:
-        return scheme in ("ssl", "mqtts"), host, _SCHEMES[scheme]
-    for char in port or "-":
-        if char not in "0123456789":
-            raise bad("url", url, "has no valid port")
-    if len(port) > 5 or not 0 < int(port) < 65536:
-        raise bad("url", url, "has a port that is not 1 to 65535")
-    return scheme in ("ssl", "mqtts"), host, int(port)
+        if char <= " " or char in "/?#[]":
+            port = 0
+    if not host or not 0 < port < 65536:
+        raise bad("url", url, "is not tcp://host[:port] or ssl://host[:port]")
+    return scheme in ("ssl", "mqtts"), host, port
 
 
-class Options:
-    """What `connect` was asked for; times in ms. `min` and `max` bound the reconnect delay, `max` is 0 without reconnect."""
+def parse(config, url, clientid, options, more):
+    """Set the attributes of `config` to what `connect` was asked for.
 
-    def __init__(self, url, clientid, options, more):
-        secure, self.host, self.port = parseurl(url)
-        merged = _merge(options, more)
-        self.cleansession = _flag("cleansession", merged["cleansession"])
-        keepalive = _number("keepalive", merged["keepalive"], 0, 65535)
-        self.keepalive = keepalive * 1000
-        self.packet = self._connect(clientid, keepalive, merged)
-        self.timeout = int(_number("timeout", merged["timeout"], 0.001, _LONGEST, _NUMBER) * 1000)
-        self._reconnect(merged["reconnect"])
-        self.linkup = merged["linkup"]
-        if self.linkup is not None and not callable(self.linkup):
-            raise bad("linkup", self.linkup, "is neither callable nor None", TypeError)
-        self.maxinflight = _number("maxinflight", merged["maxinflight"], 1, 65535)
-        self.maxqueued = _number("maxqueued", merged["maxqueued"], 1, 1 << 28)
-        self.maxqueuedbytes = _number("maxqueuedbytes", merged["maxqueuedbytes"], 1, 1 << 28)
-        self.dropold = _choice("overflow", merged["overflow"], "refuse", "dropold")
-        self.maxmessage = _number("maxmessage", merged["maxmessage"], 1, 1 << 28)
-        oversize = merged["oversize"]
-        if oversize is None:
-            oversize = "drop" if self.max else "close"
-        self.skip = _choice("oversize", oversize, "close", "drop")
-        self.wrap = None
-        if secure:
-            from . import tls
+    Most have the names of the options. Times are in ms; `min` and `max` bound the reconnect delay, `max` is 0 without
+    reconnect. `packet` is the CONNECT; `wrap` makes TLS of a socket, None for tcp://; `dropold` and `skip` mean overflow
+    "dropold" and oversize "drop".
+    """
+    secure, config.host, config.port = parseurl(url)
+    merged = _merge(options, more)
+    for name, low, high, kind in _NUMBERS:
+        _number(name, merged[name], low, high, kind)
+        setattr(config, name, merged[name])
+    config.packet = _connect(clientid, merged)
+    config.keepalive *= 1000
+    config.timeout = int(config.timeout * 1000)
+    config.min, config.max = _delays(merged["reconnect"])
+    if merged["oversize"] is None:
+        merged["oversize"] = "drop" if config.max else "close"
+    config.skip = _second("oversize", merged, "close", "drop")
+    config.dropold = _second("overflow", merged, "refuse", "dropold")
+    config.linkup = merged["linkup"]
+    if config.linkup is not None and not callable(config.linkup):
+        raise bad("linkup", config.linkup, "is not callable", TypeError)
+    config.wrap = None
+    if secure:
+        from . import tls
 
-            self.wrap = tls.wrapper(merged["ssl"], self.host)
-        elif merged["ssl"] is not None:
-            raise ValueError("ssl: the options need an ssl:// or mqtts:// url, not %r" % url)
+        config.wrap = tls.wrapper(merged["ssl"], config.host)
+    elif merged["ssl"] is not None:
+        raise bad("url", url, "is not ssl://, but there are ssl options")
 
-    def _reconnect(self, value):
-        self.min = self.max = 0
-        if isinstance(value, dict):
-            for key in value:
-                if key not in ("min", "max"):
-                    raise bad("reconnect", key, "is neither 'min' nor 'max'")
-            low = _number("reconnect min", value.get("min", 1), 0, _LONGEST, _NUMBER)
-            high = _number("reconnect max", value.get("max", max(low, 60)), max(low, 0.001), _LONGEST, _NUMBER)
-        elif _flag("reconnect", value):
-            low, high = 1, 60
-        else:
-            return
-        self.min = int(low * 1000)
-        self.max = int(high * 1000)
 
-    def _connect(self, clientid, keepalive, merged):
-        clientid = packets.field("clientid", clientid, _TEXT)
-        if not 1 <= len(str(clientid, "utf-8")) <= 255:
-            raise bad("clientid", bytes(clientid), "is not 1 to 255 characters long")
-        flags = 2 if self.cleansession else 0
-        fields = [clientid]
-        willqos = _number("willqos", merged["willqos"], 0, 2)
-        willretain = _flag("willretain", merged["willretain"])
-        willmessage = packets.field("willmessage", merged["willmessage"], _BINARY)
-        if merged["willtopic"] is not None:
-            fields.append(packets.field("willtopic", merged["willtopic"], _TOPIC))
-            fields.append(willmessage)
-            flags |= 4 | willqos << 3 | willretain << 5
-        if merged["username"] is not None:
-            fields.append(packets.field("username", merged["username"], _TEXT))
-            flags |= 0x80
-        if merged["password"] is not None:
-            if merged["username"] is None:
-                raise ValueError("password: given without a username [MQTT-3.1.2-22]")
-            fields.append(packets.field("password", merged["password"], _BINARY))
-            flags |= 0x40
-        head = b"\x00\x04MQTT\x04" + bytes((flags, keepalive >> 8, keepalive & 0xFF))
-        return packets.packet(_CONNECT, head, fields)
+def _second(name, merged, first, second):
+    if merged[name] not in (first, second):
+        raise bad(name, merged[name], "is neither %r nor %r" % (first, second))
+    return merged[name] == second
+
+
+def _delays(value):
+    if value in (False, None):
+        return 0, 0
+    delays = {"min": 1, "max": 60}
+    if value is not True:
+        if not isinstance(value, dict):
+            raise bad("reconnect", value, "is neither a bool nor a dict", TypeError)
+        for name in value:
+            if name not in delays:
+                raise bad("reconnect", name, "is neither 'min' nor 'max'")
+        delays.update(value)
+    _number("reconnect min", delays["min"], 0.001, _LONGEST, _TIME)
+    _number("reconnect max", delays["max"], delays["min"], _LONGEST, _TIME)
+    return int(delays["min"] * 1000), int(delays["max"] * 1000)
+
+
+def _connect(clientid, merged):
+    clientid = packets.field("clientid", clientid, _TEXT)
+    if not 1 <= len(str(clientid, "utf-8")) <= 255:
+        raise bad("clientid", clientid, "is not 1 to 255 characters long")
+    flags = 2 if merged["cleansession"] else 0
+    fields = [clientid]
+    message = packets.field("willmessage", merged["willmessage"], _BINARY)
+    if merged["willtopic"] is not None:
+        fields.append(packets.field("willtopic", merged["willtopic"], _TOPIC))
+        fields.append(message)
+        flags |= 4 | merged["willqos"] << 3 | (32 if merged["willretain"] else 0)
+    if merged["username"] is not None:
+        fields.append(packets.field("username", merged["username"], _TEXT))
+        flags |= 0x80
+    if merged["password"] is not None:
+        if flags < 0x80:
+            raise ValueError("password: given without a username [MQTT-3.1.2-22]")
+        fields.append(packets.field("password", merged["password"], _BINARY))
+        flags |= 0x40
+    keepalive = merged["keepalive"]
+    return packets.packet(_CONNECT, b"\x00\x04MQTT\x04" + bytes((flags, keepalive >> 8, keepalive & 0xFF)), fields)

@@ -133,17 +133,21 @@ def header(buf, at, first, length):
     return at + 2
 
 
-def publish(buf, at, flags, topic, message):
-    """Write a PUBLISH into buf[at:], return the index after it. The packet identifier of QoS 1 and 2 stays 0."""
+def publish(buf, at, flags, pid, topic, message):
+    """Write a PUBLISH into buf[at:], return the index after it. `topic` and `message` are bytes-like; pid 0: none."""
     size = len(topic)
-    gap = 2 if flags & 6 else 0
-    at = header(buf, at, _PUBLISH | flags, size + len(message) + 2 + gap)
+    end = len(message) + size + (4 if pid else 2)
+    at = header(buf, at, _PUBLISH | flags, end)
+    end += at
     buf[at] = size >> 8
     buf[at + 1] = size & 0xFF
     at += 2
     buf[at : at + size] = topic
-    at += size + gap
-    end = at + len(message)
+    at += size
+    if pid:
+        buf[at] = pid >> 8
+        buf[at + 1] = pid & 0xFF
+        at += 2
     buf[at:end] = message
     return end
 

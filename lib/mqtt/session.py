@@ -1,7 +1,7 @@
 """The protocol engine: queue, window, packet identifiers, QoS 1 and 2, and the bytes of one connection.
 
-No I/O and no clock. A driver reads into `space()`, tells `received(n)` and lets `process()` take the packets; `flush`
-hands what is to be sent to anything with `write(buf, offset, length)`.
+No I/O and no clock. A driver reads into `space()` and has `process(n)` take what it read; `flush` hands what is to be
+sent to anything with `write(buf, offset, length)`.
 """
 
 from micropython import const
@@ -9,10 +9,10 @@ from micropython import const
 from . import packets
 from .packets import Malformed, TooLarge
 
-_RX = const(1024)
-_TX = const(1024)
+_RX = const(512)
+_TX = const(512)
 # The end of the transmit buffer is for an acknowledgement of each packet that is taken, PINGREQ and DISCONNECT.
-_ROOM = const(1008)
+_ROOM = const(496)
 
 _CONNACK = const(0x20)
 _PUBACK = const(0x40)
@@ -70,14 +70,17 @@ class _Request:
 class Session:
     """The engine of one client, in which `entries` is the queue of all that is not finished.
 
-    A message in it has `packet` (bytearray), `size` (bytes of topic and payload, never 0), `pid`, `callback`, a method
-    `number(pid)`, and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due. That is
+    A message in it has `topic`, `message`, `qos`, `retain`, `size` (bytes of topic and payload, never 0), `pid` (0 without),
+    `callback`, and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due. That is
     its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
 
-    owner: has `connack(code, present)`, `pong()`, `deliver(message)`, `restore(packet, size)` (makes a message of a PUBLISH).
+    owner: has `connack(code, present)`, `deliver(message)` and `restore(topic, message, retain)`, which makes a message.
     """
 
     def __init__(self, owner):
+        # The buffers first: later there may be no free block of that size.
+        self._home = memoryview(bytearray(_RX))  # the receive buffer; `_rx` is a larger one while that is needed
+        self._tx = bytearray(_TX)
         self._owner = owner
         self.config = None  # the options of `connect` by their names, see `options`
         self.due = []  # calls to make, oldest first: (function, arguments…)
@@ -92,14 +95,17 @@ class Session:
         self._inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
         self._subscriptions = {}
         self._renewal = None  # the last request to subscribe again
-        self._home = None  # the receive buffer; `_rx` is a larger one while that is needed
+        self._topic = ""  # the last one received, and its bytes
+        self._topicbytes = bytearray()
+        self._checked = b""  # the last topic sent to that was found good
         self._reset()
 
     # -- one connection
 
     def _reset(self):
         # What belongs to a connection, as it is without one.
-        self.open = False
+        self.open = False  # from CONNACK on
+        self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
         self._next = 0  # entries before this index were sent on this connection
         self._head = self._tail = 0  # of what is waiting in the transmit buffer
         self._big = self._single = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
@@ -113,16 +119,6 @@ class Session:
         self._at = self._end = self._left = 0
         if self.open:
             self._next = len(self.entries)
-
-    def begin(self, connect):
-        """Start a connection with this CONNECT packet."""
-        if not self._home:
-            self._rx = self._home = memoryview(bytearray(_RX))
-            self._tx = bytearray(_TX)
-            self._topic = ""
-            self._topicbytes = bytearray()
-            self._checked = b""
-        self._put(connect)
 
     def closed(self, again, abandon):
         """The connection has ended. `again`: the client will try again by itself; `abandon`: callbacks of all get -11.
@@ -138,7 +134,8 @@ class Session:
             end = body + length
             if self._tx[at] & 0xF6 == 0x30 and end > self._head:
                 if again and at >= self._head:
-                    entry = self._owner.restore(self._tx[at:end], length - 2)
+                    topic = body + 2 + (self._tx[body] << 8 | self._tx[body + 1])
+                    entry = self._owner.restore(self._tx[body + 2 : topic], self._tx[topic:end], self._tx[at] & 1)
                     self.entries.insert(place, entry)
                     self._bytes += entry.size
                     place += 1
@@ -172,7 +169,7 @@ class Session:
                 self._checked = topic
         if self.pending() and self.full(size):
             return False
-        self._tail = packets.publish(self._tx, self._tail, retain, topic, message)
+        self._tail = packets.publish(self._tx, self._tail, retain, 0, topic, message)
         self._count0 += 1
         self._bytes0 += size
         return True
@@ -197,12 +194,13 @@ class Session:
                     old.append(new.pop(0))
             if self.full(entry.size, old):
                 return _FULL
-        if entry.packet[0] & 6:
+        pid = 0
+        if entry.qos:
             pid = self._newid()
             if not pid:
                 return _NO_MORE_MSGIDS
-            entry.number(pid)
             self._inuse[pid] = entry
+        entry.pid = pid
         for e in old:
             self.dropped += e.callback is not None
             self.finish(e, _FULL)
@@ -291,32 +289,42 @@ class Session:
         # first [MQTT-4.4.0-1]; returns whether there was any.
         while self.open and self._next < len(self.entries) and not self._big:
             entry = self.entries[self._next]
-            packet = entry.packet
             if entry.awaits == _PUBCOMP:
                 if self._tail > _ROOM:
                     break
                 self._answer(_PUBREL, entry.pid)
-            elif not entry.awaits and self._next >= self.config.maxinflight:
-                break
-            elif not entry.pid:
-                if not self._tail:
-                    self._big = packet
-                    self._single = entry
-                break
-            else:
-                if entry.awaits and entry.size:
-                    packet[0] |= 8  # DUP [MQTT-3.3.1-1]
-                if not self._put(packet):
+            elif not entry.size:
+                if not self.put(entry.packet):
                     break
-                if entry.size:
-                    entry.awaits = _PUBREC if packet[0] & 4 else _PUBACK
+            elif not entry.awaits and self._next >= self.config.maxinflight or not self._putmessage(entry):
+                break
             self._next += 1
         return self._tail or self._big
 
-    def _put(self, packet):
-        # Copies a packet behind what is waiting, or makes it the one that goes first; False: no room now.
+    def _putmessage(self, entry):
+        # Encodes a message behind what is waiting, or as the packet that goes first; False: no room now.
+        buf = self._tx
+        at = self._tail
+        if at + entry.size + 9 > _ROOM or not entry.pid:
+            if at:
+                return False
+            self._big = buf = bytearray(packets.framed(entry.size + (4 if entry.pid else 2)))
+        flags = entry.qos << 1 | entry.retain
+        if entry.awaits:
+            flags |= 8  # DUP [MQTT-3.3.1-1]
+        at = packets.publish(buf, at, flags, entry.pid, packets.payload("topic", entry.topic), entry.message)
+        if buf is self._tx:
+            self._tail = at
+        if not entry.pid:
+            self._single = entry
+            return False
+        entry.awaits = _PUBACK if entry.qos == 1 else _PUBREC
+        return True
+
+    def put(self, packet):
+        """Have a packet leave behind what is waiting; return False if there is no room now. For two bytes there always is."""
         end = self._tail + len(packet)
-        if end <= _ROOM:
+        if end <= _ROOM or len(packet) == 2:
             self._tx[self._tail : end] = packet
             self._tail = end
         elif self._tail:
@@ -334,12 +342,6 @@ class Session:
         tx[at + 3] = pid & 0xFF
         self._tail = at + 4
 
-    def signal(self, first):
-        """Send PINGREQ or DISCONNECT behind what is on its way."""
-        self._tx[self._tail] = first
-        self._tx[self._tail + 1] = 0
-        self._tail += 2
-
     # -- receiving
 
     def space(self):
@@ -348,17 +350,14 @@ class Session:
             return None
         return self._rx[self._end :] if self._end else self._rx
 
-    def received(self, n):
-        """Tell that `n` bytes were read into `space()`."""
-        self._end += n
-
-    def process(self):
-        """Take the complete packets that were received; return whether there was one.
+    def process(self, n):
+        """Take the packets that are complete with the `n` bytes just read into `space()`; return whether there was one.
 
         Calls that are due are made between packets, so that a handler set by one sees the next. What handlers raise
         leaves from here: call it again to go on. Raises Malformed or TooLarge where the connection has to end.
         """
         did = False
+        self._end += n
         while self._tail <= _ROOM and self._next_packet():
             did = True
             if self.due:
@@ -534,7 +533,8 @@ class Session:
     def _control(self, first, buf, at, length):
         # Takes a packet that is not PUBLISH, whose body is buf[at : at + length].
         if first == _PINGRESP and not length:
-            return self._owner.pong()
+            self.ponged = True
+            return
         if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
             raise Malformed(_TYPE, first)
         if length != 2 and (first != _SUBACK or length < 3):
@@ -556,23 +556,19 @@ class Session:
             for code in codes:
                 if code > 2 and code != 128:
                     raise Malformed(_CODE, first)
-            if awaits == first:
-                self._suback(entry, codes)
+            if awaits != first:
+                return
+            if len(codes) != len(entry.filters):
+                raise Malformed(_BODY, first)
+            for i, topicfilter in enumerate(entry.filters):
+                if codes[i] < 128:
+                    self._subscriptions[topicfilter] = entry.qos[i]
+            self.finish(entry, 0, codes if entry.many else codes[0])
         elif awaits == first:
             if first == _UNSUBACK:
                 for topicfilter in entry.filters:
                     self._subscriptions.pop(topicfilter, None)
             self.finish(entry, 0)
-
-    def _suback(self, r, codes):
-        if len(codes) != len(r.filters):
-            raise Malformed(_BODY, _SUBACK)
-        for i, topicfilter in enumerate(r.filters):
-            if codes[i] < 128:
-                self._subscriptions[topicfilter] = r.qos[i]
-            else:
-                self._subscriptions.pop(topicfilter, None)
-        self.finish(r, 0, codes if r.many else codes[0])
 
     def _connack(self, present, code):
         if self.open:

@@ -11,14 +11,14 @@ _TCP_NODELAY = const(1)
 
 
 class Transport:
-    """A stream to host:port. Call `step` until it returns True, then read and write; all raise OSError on failure.
+    """A stream to host:port. Call `step` until it is `ready`, then read and write; all raise OSError on failure.
 
-    wrap: None for plain TCP, or a function that makes a TLS stream of a connected socket.
-    `ready`: whether it can be read and written; `sent`: set when bytes have left.
+    wrap: None for plain TCP, or a function that makes a TLS stream of a connected socket. `sent` is set when bytes leave.
     """
 
     def __init__(self, host, port, wrap):
-        self._where = host, port
+        self._host = host
+        self._port = port
         self._wrap = wrap
         self._addresses = None
         self._poller = None
@@ -27,44 +27,33 @@ class Transport:
         self.ready = self.sent = False
 
     def step(self):
-        """Get on with connecting; return True once the stream can be written to. The name look-up may block."""
-        if self._poller is None:
-            if self._addresses is None:
-                self._addresses = socket.getaddrinfo(self._where[0], self._where[1], 0, socket.SOCK_STREAM)
-            self._open(self._addresses.pop(0))
-            return False
-        for _, event in self._poller.ipoll(0):
-            if event & (select.POLLERR | select.POLLHUP):
-                self._refused()
-            elif event & select.POLLOUT:
-                self._connected()
-                return True
-        return False
-
-    def _open(self, info):
-        self.sock = socket.socket(info[0], info[1], info[2])
-        self.sock.setblocking(False)
-        self._poller = select.poll()
-        self._poller.register(self.sock, select.POLLOUT)
+        """Get on with connecting; return whether it is ready now. The name look-up may block."""
         try:
+            if self._poller:
+                for _, event in self._poller.ipoll(0):
+                    if event & (select.POLLERR | select.POLLHUP):
+                        # What failed comes out of the first read.
+                        self.readinto(bytearray(1))
+                    self._connected()
+                return self.ready
+            if self._addresses is None:
+                self._addresses = socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM)
+            info = self._addresses.pop(0)
+            self.sock = socket.socket(info[0], info[1], info[2])
+            self.sock.setblocking(False)
+            self._watch()
             self.sock.connect(info[-1])
         except OSError as e:
             if e.errno != errno.EINPROGRESS:
-                self._next(e)
+                # A host may have several addresses, of which not all are served.
+                if not self._addresses:
+                    raise
+                self.close()
+        return False
 
-    def _refused(self):
-        try:
-            # What failed comes out of the first read.
-            self.sock.readinto(bytearray(1))
-            raise OSError(errno.ECONNRESET)
-        except OSError as e:
-            self._next(e)
-
-    def _next(self, e):
-        # A host may have several addresses, of which not all are served.
-        if not self._addresses:
-            raise e
-        self.close()
+    def _watch(self):
+        self._poller = select.poll()
+        self._poller.register(self.sock, select.POLLOUT)
 
     def _connected(self):
         try:
@@ -73,8 +62,7 @@ class Transport:
             pass  # not every port has it, and with a packet in one write little is lost
         if self._wrap:
             self.sock = self._wrap(self.sock)
-            self._poller = select.poll()
-            self._poller.register(self.sock, select.POLLIN)
+            self._watch()
         self.ready = True
 
     def readinto(self, buf):
@@ -89,12 +77,18 @@ class Transport:
 
         A TLS stream that took none wants the same bytes again: then not more than those are offered.
         """
-        n = self.sock.write(buf, at, self._stuck or n)
+        self._stuck = self._stuck or n
+        n = self.sock.write(buf, at, self._stuck)
         if n:
             self._stuck = 0
             self.sent = True
-            return n
-        return None
+        return n or None
+
+    def events(self, write):
+        """What to wait for; `write`: there is something to write."""
+        if not self.ready:
+            return select.POLLOUT
+        return select.POLLIN | select.POLLOUT if write else select.POLLIN
 
     def wait(self, ms, write):
         """Wait up to `ms` for something to read, or, with `write`, to be able to write."""
@@ -102,12 +96,6 @@ class Transport:
             self._poller.modify(self.sock, self.events(write))
             for _ in self._poller.ipoll(ms):
                 return
-
-    def events(self, write):
-        """What to wait for; `write`: there is something to write."""
-        if not self.ready:
-            return select.POLLOUT
-        return select.POLLIN | select.POLLOUT if write else select.POLLIN
 
     def close(self):
         """Close the stream."""
