@@ -1,6 +1,6 @@
 """MQTT 3.1.1 for MicroPython with the API of Electric Imp's `mqtt`: never blocks, never loses what it promised."""
 
-from .client import Client, run
+from .client import Client
 from .packets import MQTTError
 
 AT_MOST_ONCE = 0
@@ -25,6 +25,13 @@ MAX_BUFFERED_MESSAGES = -12
 def createclient(store=None):
     """Return a new Client; `store` is a session store such as `mqtt.store.FileStore`, or None."""
     return Client(store)
+
+
+def run(*clients):
+    """Poll the clients until all are disconnected and none of them will connect again."""
+    from . import link
+
+    link.run(clients)
 
 
 def errorstring(code, kind="error"):

@@ -2,6 +2,8 @@
 
 import errno
 
+from . import packets
+
 _CONNECT = {
     -1: "the connection failed",
     0: "connected",
@@ -32,6 +34,24 @@ _ERROR = {
     -11: "given up before it was completed",
     -12: "the outgoing queue is full",
 }
+_WHY = {
+    -101: "no answer within the timeout",
+    -102: "the server did not answer the keep alive request (PINGREQ)",
+    -103: "the server took no more data within the timeout",
+    -104: "the network is down",
+}
+_MALFORMED = (
+    "a remaining length of more than four bytes",
+    "the first packet is not CONNACK",
+    "a packet type or flags that a server may not send",
+    "a body too short or too long for its type",
+    "packet identifier 0",
+    "QoS 3",
+    "a topic that is not well-formed text",
+    "a topic that is empty or has a wildcard",
+    "a second CONNACK",
+    "a code or flag that is not defined",
+)
 _SOCKET = {
     errno.ECONNREFUSED: "connection refused: nothing listens on that port",
     errno.ECONNRESET: "the peer closed the connection",
@@ -52,21 +72,19 @@ def errorstring(code, kind="error"):
 
 
 def describe(why):
-    """Return in words what the engine noted: None, a CONNACK or message result code, a text or an exception."""
-    from .packets import Malformed
-    from .session import TooLarge
-
+    """Return in words what the engine noted: None, a result code of a message or another number, or an exception."""
     if why is None:
         return ""
-    if isinstance(why, str):
-        return why
     if isinstance(why, int):
-        return "connection refused: " + _CONNECT[why] if why > 0 else "a message was not sent: " + _ERROR[why]
-    if isinstance(why, Malformed):
-        return "the server broke the protocol: " + why.args[0]
-    if isinstance(why, TooLarge):
-        return "a message of %d bytes is larger than maxmessage or free memory" % why.args[0]
-    return _socket(why)
+        return _WHY[why] if why in _WHY else "a message was not sent: " + errorstring(why)
+    if not isinstance(why, packets.Broken):
+        return _socket(why)
+    code, what, first = why.args
+    if code > 0:
+        return "connection refused: " + errorstring(code, "connect")
+    if code == -3:
+        return "a message of %d bytes is larger than maxmessage or free memory" % first
+    return "the server broke the protocol: %s (packet type %d, flags %d)" % (_MALFORMED[what], first >> 4, first & 15)
 
 
 def _socket(why):

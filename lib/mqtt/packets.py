@@ -24,12 +24,8 @@ class MQTTError(Exception):
         self.code = code
 
 
-class Malformed(Exception):
-    """What the peer sent breaks the protocol; the arguments are a reason (int, see `errors`) and what it is about (int)."""
-
-
-class TooLarge(Exception):
-    """An inbound message is over `maxmessage` or over free memory; the argument is its length in bytes."""
+class Broken(Exception):
+    """The connection has to end. The arguments (ints): its result for the handler, what is malformed, the packet's first byte."""
 
 
 def bad(name, value, why, kind=ValueError):

@@ -7,12 +7,12 @@ sent to anything with `write(buf, offset, length)`.
 from micropython import const
 
 from . import packets
-from .packets import Malformed, TooLarge
+from .packets import Broken
 
-_RX = const(512)
-_TX = const(512)
+_RX = const(1024)
+_TX = const(1024)
 # The end of the transmit buffer is for an acknowledgement of each packet that is taken, PINGREQ and DISCONNECT.
-_ROOM = const(496)
+_ROOM = const(1008)
 
 _CONNACK = const(0x20)
 _PUBACK = const(0x40)
@@ -22,6 +22,10 @@ _PUBCOMP = const(0x70)
 _SUBACK = const(0x90)
 _UNSUBACK = const(0xB0)
 _PINGRESP = const(0xD0)
+
+# Results of a broken connection.
+_TOO_LARGE = const(-3)
+_MALFORMED = const(-4)
 
 # What can be malformed; `errors` has the words.
 _LENGTH = const(0)
@@ -74,17 +78,19 @@ class Session:
     `callback`, and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due. That is
     its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
 
-    owner: has `connack(code, present)`, `deliver(message)` and `restore(topic, message, retain)`, which makes a message.
+    deliver(message): takes a message that has come. restore(topic, message, retain): makes a message of QoS 0.
     """
 
-    def __init__(self, owner):
+    def __init__(self, deliver, restore):
         # The buffers first: later there may be no free block of that size.
         self._home = memoryview(bytearray(_RX))  # the receive buffer; `_rx` is a larger one while that is needed
         self._tx = bytearray(_TX)
-        self._owner = owner
+        self._deliver = deliver
+        self._restore = restore
         self.config = None  # the options of `connect` by their names, see `options`
         self.due = []  # calls to make, oldest first: (function, arguments…)
-        self.ondelivery = None
+        self.onconnect = self.onlost = self.ondelivery = None  # the program's handlers
+        self.present = False  # of the last CONNACK
         self.dropped = 0
         self.why = None  # of `lasterror`
         self.entries = []
@@ -135,7 +141,7 @@ class Session:
             if self._tx[at] & 0xF6 == 0x30 and end > self._head:
                 if again and at >= self._head:
                     topic = body + 2 + (self._tx[body] << 8 | self._tx[body + 1])
-                    entry = self._owner.restore(self._tx[body + 2 : topic], self._tx[topic:end], self._tx[at] & 1)
+                    entry = self._restore(self._tx[body + 2 : topic], self._tx[topic:end], self._tx[at] & 1)
                     self.entries.insert(place, entry)
                     self._bytes += entry.size
                     place += 1
@@ -354,7 +360,7 @@ class Session:
         """Take the packets that are complete with the `n` bytes just read into `space()`; return whether there was one.
 
         Calls that are due are made between packets, so that a handler set by one sees the next. What handlers raise
-        leaves from here: call it again to go on. Raises Malformed or TooLarge where the connection has to end.
+        leaves from here: call it again to go on. Raises Broken where the connection has to end.
         """
         did = False
         self._end += n
@@ -400,7 +406,7 @@ class Session:
             if not body:
                 return False
         if not self.open and first != _CONNACK:
-            raise Malformed(_FIRST, first)
+            raise Broken(_MALFORMED, _FIRST, first)
         if first >> 4 == 3:
             if length > self.config.maxmessage:
                 return self._skip(first, length, body)
@@ -414,7 +420,7 @@ class Session:
         else:
             if length + body > end:
                 if first != _SUBACK and length > 2:
-                    raise Malformed(_BODY, first)
+                    raise Broken(_MALFORMED, _BODY, first)
                 return self._grow(length + body - at)
             self._at = body + length
             self._control(first, rx, body, length)
@@ -431,7 +437,7 @@ class Session:
                 return length, at
             shift += 7
             if shift > 21:
-                raise Malformed(_LENGTH, 0)
+                raise Broken(_MALFORMED, _LENGTH, 0)
         return 0, 0
 
     def _grow(self, size):
@@ -452,7 +458,7 @@ class Session:
         stop = end if end < start else start + (buf[at] << 8 | buf[at + 1])
         payload = stop + 2 if qos else stop
         if payload > end or end < start:
-            raise Malformed(_BODY, first)
+            raise Broken(_MALFORMED, _BODY, first)
         pid = self._pid(first, buf, stop) if qos else 0
         try:
             topic = buf[start:stop]
@@ -465,16 +471,16 @@ class Session:
                 message.dup = first >> 3 & 1
         except MemoryError:
             if not self.config.skip:
-                raise TooLarge(end - at)
+                raise Broken(_TOO_LARGE, 0, end - at)
             self._took(qos, pid)
             self.dropped += 1
             return
         if qos == 2:
             # Remembered and answered before the handler has it, whatever that does [MQTT-4.3.3-2].
             if self._took(qos, pid):
-                self._owner.deliver(message)
+                self._deliver(message)
         else:
-            self._owner.deliver(message)
+            self._deliver(message)
             if qos and self.open:
                 self._took(qos, pid)
 
@@ -492,9 +498,9 @@ class Session:
     def _pid(self, first, buf, at):
         pid = buf[at] << 8 | buf[at + 1]
         if first & 0xF6 == 0x36:
-            raise Malformed(_QOS, first)
+            raise Broken(_MALFORMED, _QOS, first)
         if not pid:
-            raise Malformed(_PID, first)
+            raise Broken(_MALFORMED, _PID, first)
         return pid
 
     def _newtopic(self, data):
@@ -505,16 +511,16 @@ class Session:
         except UnicodeError:
             topic = "\0"
         if "\0" in topic or len(topic) < len(data) and not packets.scalars(topic):
-            raise Malformed(_UTF8, 0)
+            raise Broken(_MALFORMED, _UTF8, 0)
         if not topic or "#" in topic or "+" in topic:
-            raise Malformed(_WILDCARD, 0)
+            raise Broken(_MALFORMED, _WILDCARD, 0)
         self._topic = topic
         self._topicbytes[:] = data
 
     def _skip(self, first, length, body):
         # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
         if not self.config.skip:
-            raise TooLarge(length)
+            raise Broken(_TOO_LARGE, 0, length)
         rx = self._rx
         if self._end < body + 2:
             return False
@@ -522,7 +528,7 @@ class Session:
         at = body + 2 + (rx[body] << 8 | rx[body + 1])
         stop = at + 2 if qos else at
         if stop > body + length:
-            raise Malformed(_BODY, first)
+            raise Broken(_MALFORMED, _BODY, first)
         if stop > self._end:
             return self._grow(stop - self._at)
         self.dropped += self._took(qos, self._pid(first, rx, at) if qos else 0)
@@ -536,9 +542,9 @@ class Session:
             self.ponged = True
             return
         if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
-            raise Malformed(_TYPE, first)
+            raise Broken(_MALFORMED, _TYPE, first)
         if length != 2 and (first != _SUBACK or length < 3):
-            raise Malformed(_BODY, first)
+            raise Broken(_MALFORMED, _BODY, first)
         if first == _CONNACK:
             return self._connack(buf[at], buf[at + 1])
         pid = self._pid(first, buf, at)
@@ -555,11 +561,11 @@ class Session:
             codes = list(buf[at + 2 : at + length])
             for code in codes:
                 if code > 2 and code != 128:
-                    raise Malformed(_CODE, first)
+                    raise Broken(_MALFORMED, _CODE, first)
             if awaits != first:
                 return
             if len(codes) != len(entry.filters):
-                raise Malformed(_BODY, first)
+                raise Broken(_MALFORMED, _BODY, first)
             for i, topicfilter in enumerate(entry.filters):
                 if codes[i] < 128:
                     self._subscriptions[topicfilter] = entry.qos[i]
@@ -572,16 +578,20 @@ class Session:
 
     def _connack(self, present, code):
         if self.open:
-            raise Malformed(_SECOND, _CONNACK)
+            raise Broken(_MALFORMED, _SECOND, _CONNACK)
         if present > 1 or code > 5 or present and code:
-            raise Malformed(_CODE, _CONNACK)
-        self.open = not code
-        if self.open and not present:
+            raise Broken(_MALFORMED, _CODE, _CONNACK)
+        self.present = bool(present)
+        if code:
+            raise Broken(code, 0, 0)
+        self.open = True
+        if not present:
             # What the broker forgot with the session.
             self._inbound.clear()
             if self.config.max:
                 self._resubscribe()
-        self._owner.connack(code, present)
+        if self.onconnect:
+            self.due.append((self.onconnect, 0))
 
     def _resubscribe(self):
         # All subscriptions again, in one SUBSCRIBE, after what an earlier connection left unfinished.
