@@ -76,14 +76,14 @@ class Message:
         if client._link and client._link.inside:
             raise MQTTError(-1)
         start = time.ticks_ms()
+        limit = left = _FOREVER_MS if timeout is None else int(timeout * 1000)
         result = []
         self.sendasync(result.append)
-        left = _FOREVER_MS
         # A client that is disconnected and has told so will not finish it.
         while not result and left > 0 and client._link.busy():
             client.poll(left)
             if timeout is not None:
-                left = int(timeout * 1000) - time.ticks_diff(time.ticks_ms(), start)
+                left = limit - time.ticks_diff(time.ticks_ms(), start)
         return result[0] if result else -11
 
     def cancelsend(self):
@@ -116,7 +116,7 @@ class Client:
         if topicfilter is not None:
             topicfilter = str(packets.field("topicfilter", topicfilter, _FILTER), "utf-8")
         self._topic = None
-        if fn:
+        if fn is not None:
             self._routes[topicfilter] = fn
         else:
             self._routes.pop(topicfilter, None)
@@ -160,7 +160,7 @@ class Client:
         _handler("callback", callback)
         if self._link:
             self._link.disconnect(callback)
-        elif callback:
+        elif callback is not None:
             self._session.due.append((callback,))
 
     def poll(self, timeout_ms=0):
@@ -190,7 +190,7 @@ class Client:
                 return None
         entry = Message(self, topic, message, qos, retain)
         entry.sendasync(callback)
-        return entry if qos or callback else None
+        return None if callback is None and not qos else entry
 
     def _send(self, entry, callback):
         session = self._session

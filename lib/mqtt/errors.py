@@ -36,21 +36,39 @@ _ERROR = {
 }
 _WHY = {
     -101: "no answer within the timeout",
-    -102: "the server did not answer the keep alive request (PINGREQ)",
+    -102: "no PINGRESP: the server did not answer the keep alive request in time",
     -103: "the server took no more data within the timeout",
     -104: "the network is down",
 }
 _MALFORMED = (
     "a remaining length of more than four bytes",
-    "the first packet is not CONNACK",
-    "a packet type or flags that a server may not send",
-    "a body too short or too long for its type",
-    "packet identifier 0",
-    "QoS 3",
-    "a topic that is not well-formed text",
-    "a topic that is empty or has a wildcard",
+    "{} before CONNACK",
+    "{} with reserved flags or from the wrong side",
+    "{} with a body of {} bytes, which is too short or too long",
+    "{} with packet identifier 0",
+    "{} with QoS 3, or with DUP and QoS 0",
+    "PUBLISH with a topic that is not well-formed UTF-8",
+    "PUBLISH with a topic that is empty or has a wildcard",
     "a second CONNACK",
-    "a code or flag that is not defined",
+    "{} with an undefined flag or code, or a contradiction of them: {}",
+)
+_PACKETS = (
+    "type 0",
+    "CONNECT",
+    "CONNACK",
+    "PUBLISH",
+    "PUBACK",
+    "PUBREC",
+    "PUBREL",
+    "PUBCOMP",
+    "SUBSCRIBE",
+    "SUBACK",
+    "UNSUBSCRIBE",
+    "UNSUBACK",
+    "PINGREQ",
+    "PINGRESP",
+    "DISCONNECT",
+    "type 15",
 )
 _SOCKET = {
     errno.ECONNREFUSED: "connection refused: nothing listens on that port",
@@ -79,18 +97,18 @@ def describe(why):
         return _WHY[why] if why in _WHY else "a message was not sent: " + errorstring(why)
     if not isinstance(why, packets.Broken):
         return _socket(why)
-    code, what, first = why.args
+    code, reason, first, number = why.args
     if code > 0:
         return "connection refused: " + errorstring(code, "connect")
     if code == -3:
-        return "a message of %d bytes is larger than maxmessage or free memory" % first
-    return "the server broke the protocol: %s (packet type %d, flags %d)" % (_MALFORMED[what], first >> 4, first & 15)
+        return "a message of %d bytes is larger than maxmessage or free memory" % number
+    return "the server broke the protocol: " + _MALFORMED[reason].format(_PACKETS[first >> 4], number)
 
 
 def _socket(why):
-    number = why.errno if isinstance(why, OSError) else None
+    number = why.args[0] if why.args else None
     if number in _SOCKET:
         return _SOCKET[number]
-    if isinstance(number, int) and -20 < number < 0:
+    if "addrinfo" in str(number) or isinstance(number, int) and -20 < number < 0:
         return "the host name could not be found"
     return "the network failed: %s" % why

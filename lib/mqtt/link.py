@@ -62,7 +62,7 @@ class Link:
 
     def disconnect(self, callback):
         """End the connection, the attempt or the waiting."""
-        if callback:
+        if callback is not None:
             self._goodbyes.append(callback)
         if self._session.open and self._state == _ACTIVE:
             self._state = _CLOSING
@@ -223,11 +223,14 @@ class Link:
         if self._state == _CLOSING:
             return self._finish()
         session = self._session
-        fn = session.onlost if session.open else session.onconnect
+        fn = session.onlost
+        if not session.open:
+            fn = session.onconnect
+            code = max(code, -1)
         again = self._config.max
         self._drop(again, False)
         session.why = why
-        if fn:
+        if fn is not None:
             session.due.append((fn, code))
         if again:
             if code > 0 and code != 3:

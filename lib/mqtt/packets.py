@@ -25,7 +25,7 @@ class MQTTError(Exception):
 
 
 class Broken(Exception):
-    """The connection has to end. The arguments (ints): its result for the handler, what is malformed, the packet's first byte."""
+    """The connection has to end. The arguments: its result for the handler, a reason, the packet's first byte, a number (ints)."""
 
 
 def bad(name, value, why, kind=ValueError):

@@ -242,17 +242,17 @@ class Session:
         callback = entry.callback
         if entry.size:
             self._bytes -= entry.size
-            if entry.pid and not code and self.ondelivery:
+            if entry.pid and not code and self.ondelivery is not None:
                 self.due.append((self.ondelivery, entry))
             self.ended(callback, code)
         else:
             self._requests -= 1
-            if callback:
+            if callback is not None:
                 self.due.append((callback, code, granted) if entry.qos else (callback, code))
 
     def ended(self, callback, code):
         """Tell how a message ended; a failure nobody waits for shows in `dropped` and `lasterror`."""
-        if callback:
+        if callback is not None:
             self.due.append((callback, code))
         elif code:
             self.dropped += 1
@@ -405,8 +405,8 @@ class Session:
             length, body = self._length(rx, at + 1, end)
             if not body:
                 return False
-        if not self.open and first != _CONNACK:
-            raise Broken(_MALFORMED, _FIRST, first)
+        if not self.open and first >> 4 != 2:
+            raise Broken(_MALFORMED, _FIRST, first, 0)
         if first >> 4 == 3:
             if length > self.config.maxmessage:
                 return self._skip(first, length, body)
@@ -420,7 +420,7 @@ class Session:
         else:
             if length + body > end:
                 if first != _SUBACK and length > 2:
-                    raise Broken(_MALFORMED, _BODY, first)
+                    raise Broken(_MALFORMED, _BODY, first, length)
                 return self._grow(length + body - at)
             self._at = body + length
             self._control(first, rx, body, length)
@@ -437,7 +437,7 @@ class Session:
                 return length, at
             shift += 7
             if shift > 21:
-                raise Broken(_MALFORMED, _LENGTH, 0)
+                raise Broken(_MALFORMED, _LENGTH, 0, 0)
         return 0, 0
 
     def _grow(self, size):
@@ -458,11 +458,13 @@ class Session:
         stop = end if end < start else start + (buf[at] << 8 | buf[at + 1])
         payload = stop + 2 if qos else stop
         if payload > end or end < start:
-            raise Broken(_MALFORMED, _BODY, first)
+            raise Broken(_MALFORMED, _BODY, first, end - at)
+        if first & 6 == 6 or first & 14 == 8:
+            raise Broken(_MALFORMED, _QOS, first, qos)
         pid = self._pid(first, buf, stop) if qos else 0
         try:
             topic = buf[start:stop]
-            if topic != self._topicbytes:
+            if topic != self._topicbytes or start == stop:
                 self._newtopic(topic)
             message = Received(self._topic, bytes(buf[payload:end]))
             if first & 0x0F:
@@ -471,7 +473,7 @@ class Session:
                 message.dup = first >> 3 & 1
         except MemoryError:
             if not self.config.skip:
-                raise Broken(_TOO_LARGE, 0, end - at)
+                raise Broken(_TOO_LARGE, 0, 0, end - at)
             self._took(qos, pid)
             self.dropped += 1
             return
@@ -497,10 +499,8 @@ class Session:
 
     def _pid(self, first, buf, at):
         pid = buf[at] << 8 | buf[at + 1]
-        if first & 0xF6 == 0x36:
-            raise Broken(_MALFORMED, _QOS, first)
         if not pid:
-            raise Broken(_MALFORMED, _PID, first)
+            raise Broken(_MALFORMED, _PID, first, 0)
         return pid
 
     def _newtopic(self, data):
@@ -511,16 +511,16 @@ class Session:
         except UnicodeError:
             topic = "\0"
         if "\0" in topic or len(topic) < len(data) and not packets.scalars(topic):
-            raise Broken(_MALFORMED, _UTF8, 0)
+            raise Broken(_MALFORMED, _UTF8, 0, 0)
         if not topic or "#" in topic or "+" in topic:
-            raise Broken(_MALFORMED, _WILDCARD, 0)
+            raise Broken(_MALFORMED, _WILDCARD, 0, 0)
         self._topic = topic
         self._topicbytes[:] = data
 
     def _skip(self, first, length, body):
         # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
         if not self.config.skip:
-            raise Broken(_TOO_LARGE, 0, length)
+            raise Broken(_TOO_LARGE, 0, 0, length)
         rx = self._rx
         if self._end < body + 2:
             return False
@@ -528,7 +528,7 @@ class Session:
         at = body + 2 + (rx[body] << 8 | rx[body + 1])
         stop = at + 2 if qos else at
         if stop > body + length:
-            raise Broken(_MALFORMED, _BODY, first)
+            raise Broken(_MALFORMED, _BODY, first, length)
         if stop > self._end:
             return self._grow(stop - self._at)
         self.dropped += self._took(qos, self._pid(first, rx, at) if qos else 0)
@@ -538,13 +538,13 @@ class Session:
 
     def _control(self, first, buf, at, length):
         # Takes a packet that is not PUBLISH, whose body is buf[at : at + length].
+        if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
+            raise Broken(_MALFORMED, _TYPE, first, 0)
         if first == _PINGRESP and not length:
             self.ponged = True
             return
-        if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
-            raise Broken(_MALFORMED, _TYPE, first)
-        if length != 2 and (first != _SUBACK or length < 3):
-            raise Broken(_MALFORMED, _BODY, first)
+        if length < 3 if first == _SUBACK else length != 2 or first == _PINGRESP:
+            raise Broken(_MALFORMED, _BODY, first, length)
         if first == _CONNACK:
             return self._connack(buf[at], buf[at + 1])
         pid = self._pid(first, buf, at)
@@ -561,11 +561,11 @@ class Session:
             codes = list(buf[at + 2 : at + length])
             for code in codes:
                 if code > 2 and code != 128:
-                    raise Broken(_MALFORMED, _CODE, first)
+                    raise Broken(_MALFORMED, _CODE, first, code)
             if awaits != first:
                 return
             if len(codes) != len(entry.filters):
-                raise Broken(_MALFORMED, _BODY, first)
+                raise Broken(_MALFORMED, _BODY, first, length)
             for i, topicfilter in enumerate(entry.filters):
                 if codes[i] < 128:
                     self._subscriptions[topicfilter] = entry.qos[i]
@@ -578,19 +578,19 @@ class Session:
 
     def _connack(self, present, code):
         if self.open:
-            raise Broken(_MALFORMED, _SECOND, _CONNACK)
+            raise Broken(_MALFORMED, _SECOND, 0, 0)
         if present > 1 or code > 5 or present and code:
-            raise Broken(_MALFORMED, _CODE, _CONNACK)
+            raise Broken(_MALFORMED, _CODE, _CONNACK, code)
         self.present = bool(present)
         if code:
-            raise Broken(code, 0, 0)
+            raise Broken(code, 0, 0, 0)
         self.open = True
         if not present:
             # What the broker forgot with the session.
             self._inbound.clear()
             if self.config.max:
                 self._resubscribe()
-        if self.onconnect:
+        if self.onconnect is not None:
             self.due.append((self.onconnect, 0))
 
     def _resubscribe(self):

@@ -1,0 +1,137 @@
+"""Fixtures and reports. How to write a test: docs/testing.md or any test_*.py next to this file."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from harness import runtimes
+from harness.broker import USERS, Mosquitto
+from harness.fake_broker import FakeBroker
+from harness.net import free_port as _free_port
+from harness.witness import Witness
+
+RUNTIMES = runtimes.available()
+names = itertools.count(1)
+
+
+def pytest_report_header():
+    if "micropython" in RUNTIMES:
+        return "runtimes: cpython (with the shim), micropython (Unix port)"
+    return "runtimes: cpython only: NO MICROPYTHON FOR THIS MACHINE, half of the behaviour tests is missing"
+
+
+def pytest_generate_tests(metafunc):
+    if "runtime" in metafunc.fixturenames:
+        metafunc.parametrize("runtime", RUNTIMES, indirect=True)
+
+
+def pytest_collection_modifyitems(config, items):
+    if "micropython" not in RUNTIMES:
+        missing = [item for item in items if "micropython" in item.fixturenames]
+        config.hook.pytest_deselected(items=missing)
+        items[:] = [item for item in items if item not in missing]
+
+
+def pytest_terminal_summary(terminalreporter):
+    counts = ", ".join(f"{runtimes.ran[name]} on {name}" for name in RUNTIMES)
+    terminalreporter.write_sep("-", f"scenarios run: {counts}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failing test shows what brokers, witnesses and programs said."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            for part in value if isinstance(value, list) else [value]:
+                if hasattr(part, "transcript"):
+                    report.sections.append((name, part.transcript()))
+    return report
+
+
+class Factory:
+    """Makes parts for one test and closes them after it."""
+
+    def __init__(self, make):
+        self.make = make
+        self.made = []
+
+    def __call__(self, *args, **kwargs):
+        part = self.make(*args, **kwargs)
+        self.made.append(part)
+        return part
+
+    def transcript(self) -> str:
+        return "\n".join(part.transcript() for part in self.made)
+
+
+@pytest.fixture
+def runtime(request):
+    made = RUNTIMES[request.param]()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def micropython():
+    """The Unix port alone, for what only it can show: a factory, `micropython(heap="40k", lib=folder)`."""
+    factory = Factory(RUNTIMES["micropython"])
+    yield factory
+    for made in factory.made:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory):
+    """A mosquitto for the whole session: no authentication, unlimited queues. Use `name` for topics and client ids."""
+    with Mosquitto(tmp_path_factory.mktemp("broker")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def broker_auth(tmp_path_factory):
+    """A mosquitto that wants a user of USERS."""
+    with Mosquitto(tmp_path_factory.mktemp("broker_auth"), users=USERS) as made:
+        yield made
+
+
+@pytest.fixture
+def private_broker(tmp_path):
+    """A factory of mosquittos of this test's own; arguments as for Mosquitto, without the folder."""
+    factory = Factory(lambda **options: Mosquitto(tmp_path / f"mosquitto{len(factory.made)}", **options))
+    yield factory
+    for made in factory.made:
+        made.kill()
+
+
+@pytest.fixture
+def fake_broker():
+    """A factory: `fake_broker(script, ...)`. After the test all scripts must have ended without an error."""
+    factory = Factory(FakeBroker)
+    yield factory
+    for made in factory.made:
+        made.close()
+    for made in factory.made:
+        made.check()
+
+
+@pytest.fixture
+def witness():
+    """A factory: `witness(port)`."""
+    factory = Factory(Witness)
+    yield factory
+    for made in factory.made:
+        made.close()
+
+
+@pytest.fixture
+def free_port():
+    return _free_port()
+
+
+@pytest.fixture
+def name(request) -> str:
+    """A name of this test's own, for topics and client ids on a shared broker."""
+    return f"{re.sub(r'[^a-zA-Z0-9]+', '-', request.node.name)[:60]}-{next(names)}"

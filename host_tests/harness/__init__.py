@@ -1,0 +1,1 @@
+"""What the tests are built from: real brokers, scripted brokers, both runtimes and an independent witness."""

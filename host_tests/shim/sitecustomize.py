@@ -1,0 +1,19 @@
+"""Runs when a CPython child starts with this folder on PYTHONPATH: completes the modules that no file can shadow."""
+
+import os
+
+if os.environ.get("COVERAGE_PROCESS_START"):
+    import coverage
+
+    coverage.process_startup()
+
+import _shim
+import _shim_builtins
+import _shim_poll
+import _shim_time
+
+_shim_time.install()
+_shim_poll.install()
+_shim_builtins.install()
+
+_shim.real("sitecustomize")  # the machine's own one, which this file hides

