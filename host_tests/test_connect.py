@@ -3,10 +3,11 @@
 import pytest
 from harness import wire
 from harness.broker import USERS
+from harness.process import LIMIT
 
 
-def attempt(runtime, url, clientid="c", **options):
-    events = runtime.run("connecting.attempt", url=url, clientid=clientid, **options)
+def attempt(runtime, url, clientid="c", limit=LIMIT, **options):
+    events = runtime.run("connecting.attempt", limit=limit, url=url, clientid=clientid, **options)
     return {name: values for name, *values in events}
 
 
@@ -45,12 +46,12 @@ def test_right_credentials(runtime, broker_auth, name):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"username": "imp"}, {"username": "imp", "password": "s3cret-word"}, {"username": "x", "password": "s3cret-word"}],
+    "username, password",
+    [(None, None), ("imp", None), ("imp", "s3cret-word"), ("nobody", "s3cret-word")],
     ids=["none", "no password", "wrong password", "wrong user"],
 )
-def test_wrong_credentials(runtime, broker_auth, name, options):
-    seen = attempt(runtime, broker_auth.url, name, **options)
+def test_wrong_credentials(runtime, broker_auth, name, username, password):
+    seen = attempt(runtime, broker_auth.url, name, username=username, password=password)
     assert seen["result"][0] in (4, 5)
     assert seen["state"][2] and "s3cret-word" not in seen["state"][2]
 
@@ -63,7 +64,7 @@ def test_nobody_listens(runtime, free_port):
 
 
 def test_unknown_host(runtime):
-    seen = attempt(runtime, "tcp://nonexistent.invalid")
+    seen = attempt(runtime, "tcp://nonexistent.invalid", limit=90)  # a resolver without a network takes its time
     assert seen["result"] == [-1]
     assert "host" in seen["state"][2]
 

@@ -125,9 +125,7 @@ def test_two_programs_talk(runtime, broker, witness, name, qos):
     topics = [f"{name}/left", f"{name}/right"]
     seen = [witness(broker.port).subscribe(topic, qos) for topic in topics]
     programs = [
-        runtime.start(
-            "disconnecting.talk", url=broker.url, clientid=mine, mine=mine, theirs=theirs, count=200, qos=qos
-        )
+        runtime.start("disconnecting.talk", url=broker.url, clientid=mine, mine=mine, theirs=theirs, count=200, qos=qos)
         for mine, theirs in (topics, topics[::-1])
     ]
     for program in programs:

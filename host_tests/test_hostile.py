@@ -1,4 +1,4 @@
-"""Peers that close, reset, go silent, dribble or stop reading: poll(0) stays short, the documented code comes in time."""
+"""Peers that close, reset, go silent, dribble or stop reading: poll(0) stays short, the code comes in time."""
 
 import socket
 

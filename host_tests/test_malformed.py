@@ -83,8 +83,10 @@ def table(runtime, fake_broker, cases, scenario, script):
     """Run all cases through one program, a connection each; what it said, by case."""
     fake = fake_broker(*(script(data) for data, _says in cases.values()))
     events = runtime.run(scenario, url=fake.url, count=len(cases))
+    seen = dict(zip(cases, (event[1:] for event in events)))
+    assert len(events) == len(cases), f"stuck at {list(seen)[-1]!r}"
     fake.join()
-    return dict(zip(cases, (event[1:] for event in events), strict=True))
+    return seen
 
 
 def wrong(cases, seen, expected):

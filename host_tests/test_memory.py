@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tools import size
 
 SMALL = Path(__file__).parent / "scenarios" / "small.py"

@@ -8,10 +8,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from tools import mosquitto as finder
-
 from harness.net import HOST, free_port
 from harness.process import Child, ChildError
+from tools import mosquitto as finder
 
 USERS = {"imp": "gaztakh1ghc0mmand"}  # of the fixture `broker_auth`
 UNLIMITED = ("max_queued_messages 0", "max_inflight_messages 0", "set_tcp_nodelay true")

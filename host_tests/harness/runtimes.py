@@ -12,9 +12,8 @@ import sys
 from collections import Counter, deque
 from pathlib import Path
 
-from tools import micropython as finder
-
 from harness.process import LIMIT, Child
+from tools import micropython as finder
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = ROOT / "host_tests" / "scenarios" / "run.py"

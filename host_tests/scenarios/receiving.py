@@ -177,13 +177,13 @@ def raising(url, clientid, topic, cleansession=True):
     subscribe(client, topic, 2)
     client.publish("ready", b"")
     emit("subscribed")
-    raised = 0
+    raised = Box()
     while not (raised and after):
         try:
             until(lambda: raised and after, client)
         except ZeroDivisionError:
-            raised += 1
-    emit("raised", raised, client.isconnected(), [data for (data,) in seen.calls], client.dropped)
+            raised(1)
+    emit("raised", len(raised), client.isconnected(), [data for (data,) in seen.calls], client.dropped)
     disconnect(client)
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import sys
-import time
 
 from micropython import const
 
@@ -12,12 +11,11 @@ from .session import Session
 
 _FILTER = const(2)
 _TOPIC = const(3)
-_FOREVER_MS = const(0x1FFFFFFF)  # ticks_diff is not valid beyond this
 
 
 class _Config:
-    # What `options` makes of the arguments of `connect`. It has a frame of its own for that, so that nothing left on the
-    # stack keeps the module in memory.
+    # What `options` makes of the arguments of `connect`. It has a frame of its own for that, so that nothing left on
+    # the stack keeps the module in memory.
     def __init__(self, *args):
         _borrow("options").parse(self, *args)
 
@@ -25,11 +23,8 @@ class _Config:
 def _borrow(name):
     # Imports mqtt.<name> for one call: on a board its memory is free again afterwards.
     path = "mqtt." + name
-    package = __import__(path)
-    del sys.modules[path]
-    module = getattr(package, name)
-    delattr(package, name)
-    return module
+    delattr(__import__(path), name)
+    return sys.modules.pop(path)
 
 
 def _handler(name, fn):
@@ -45,7 +40,7 @@ def _qos(value):
 
 
 class Message:
-    """A message to send, made by `Client.createmessage`: `topic` (str or bytes), `message` (bytes), `qos`, `retain` (ints)."""
+    """A message to send, made by `createmessage`: `topic` (str or bytes), `message` (bytes), `qos`, `retain` (ints)."""
 
     # What the engine keeps, see `session`. Only what differs from these takes room in a message.
     retain = pid = awaits = 0
@@ -68,22 +63,16 @@ class Message:
         self._client._send(self, _handler("callback", callback))
 
     def sendsync(self, timeout=None):
-        """Send and poll until it is finished; return the result code, or -11 after `timeout` seconds: then it is still on its way.
+        """Send and poll until it is finished; return the result code, or -11 after `timeout` seconds.
 
-        MQTTError(-1) inside a handler.
+        After a time-out the message is still on its way. MQTTError(-1) inside a handler.
         """
-        client = self._client
-        if client._link and client._link.inside:
+        link = self._client._link
+        if link and link.inside:
             raise MQTTError(-1)
-        start = time.ticks_ms()
-        limit = left = _FOREVER_MS if timeout is None else int(timeout * 1000)
         result = []
         self.sendasync(result.append)
-        # A client that is disconnected and has told so will not finish it.
-        while not result and left > 0 and client._link.busy():
-            client.poll(left)
-            if timeout is not None:
-                left = limit - time.ticks_diff(time.ticks_ms(), start)
+        link.settle(result, timeout)
         return result[0] if result else -11
 
     def cancelsend(self):
@@ -95,7 +84,7 @@ class Client:
     """An MQTT client; made by `mqtt.createclient`. Belongs to one thread."""
 
     def __init__(self, store=None):
-        self._session = Session(self._deliver, self._restore)
+        self._session = Session(self._deliver)
         self._link = None
         self._routes = {}
         self._topic = self._targets = None  # the last message's, and the handlers that match it
@@ -111,7 +100,7 @@ class Client:
         self._session.onlost = _handler("onconnectionlost", fn)
 
     def onmessage(self, fn, topicfilter=None):
-        """Set the handler `fn(message)` of the messages that match the filter, or of those no filter matches; None clears it."""
+        """Set the handler `fn(message)` of messages that match the filter (None: that no filter does)."""
         _handler("onmessage", fn)
         if topicfilter is not None:
             topicfilter = str(packets.field("topicfilter", topicfilter, _FILTER), "utf-8")
@@ -122,7 +111,7 @@ class Client:
             self._routes.pop(topicfilter, None)
 
     def ondelivery(self, fn):
-        """Set the handler `fn(message)` of outgoing QoS 1 and 2 messages that are fully acknowledged; None clears it."""
+        """Set the handler `fn(message)` of outgoing QoS 1 and 2 messages that are acknowledged; None clears it."""
         self._session.ondelivery = _handler("ondelivery", fn)
 
     def _deliver(self, message):
@@ -164,7 +153,7 @@ class Client:
             self._session.due.append((callback,))
 
     def poll(self, timeout_ms=0):
-        """Read, write, keep alive, call handlers; return True if anything was done, within `timeout_ms` (plus handlers)."""
+        """Read, write, keep alive, call handlers, for up to `timeout_ms`; return True as soon as anything was done."""
         return self._link.poll(timeout_ms) if self._link else self._session.calls()
 
     # -- messages
@@ -172,13 +161,12 @@ class Client:
     def createmessage(self, topic, message=b"", options=None):
         """Return a Message; options: a dict with `qos` (0) and `retain` (False)."""
         options = options or {}
+        if not isinstance(options, dict):
+            raise bad("options", options, "is not a dict", TypeError)
         for key in options:
             if key not in ("qos", "retain"):
                 raise bad("option", key, "is unknown")
         return Message(self, topic, message, options.get("qos", 0), options.get("retain", 0))
-
-    def _restore(self, topic, message, retain):
-        return Message(self, topic, message, 0, retain)
 
     def publish(self, topic, message, qos=0, retain=False, callback=None):
         """Create and send a message in one step; return it, or None for QoS 0 without a callback."""
@@ -244,7 +232,7 @@ class Client:
 
     def isconnected(self):
         """Whether the connection is open."""
-        return self._session.open and self._link.active()
+        return self._session.open
 
     def pending(self):
         """The number of messages accepted and not finished; at 0 a board may sleep."""

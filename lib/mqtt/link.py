@@ -1,4 +1,4 @@
-"""What drives the engine of a client over a network: attempts, timers, keep alive, reconnecting. Loaded by `connect`."""
+"""What drives a client's engine over a network: attempts, timers, keep alive, reconnecting. Loaded by `connect`."""
 
 import random
 import select
@@ -52,7 +52,8 @@ class Link:
 
     def connect(self, config):
         """Start to connect as `config` says, see `options`."""
-        if self._state:
+        if self._state == _CLOSING:
+            self._leave()
             self._finish()
         self._config = self._session.config = config
         self._delay = config.min
@@ -64,7 +65,7 @@ class Link:
         """End the connection, the attempt or the waiting."""
         if callback is not None:
             self._goodbyes.append(callback)
-        if self._session.open and self._state == _ACTIVE:
+        if self._session.open:
             self._state = _CLOSING
             self._since = time.ticks_ms()
             self._session.stop()
@@ -85,14 +86,25 @@ class Link:
             return False
         start = time.ticks_ms()
         while not self._work():
-            left = min(self.left, timeout_ms - time.ticks_diff(time.ticks_ms(), start))
+            left = timeout_ms - time.ticks_diff(time.ticks_ms(), start)
             if left <= 0:
                 return False
+            left = min(left, self.left)
             if self.transport:
                 self.transport.wait(left, self._session.waiting())
             else:
                 time.sleep_ms(left)
         return True
+
+    def settle(self, result, timeout):
+        """Poll until there is something in the list `result`, for `timeout` seconds or (None) as long as it helps."""
+        start = time.ticks_ms()
+        limit = left = _FOREVER_MS if timeout is None else int(timeout * 1000)
+        # A client that is disconnected and has told so will do no more.
+        while not result and left > 0 and self.busy():
+            self.poll(left)
+            if timeout is not None:
+                left = limit - time.ticks_diff(time.ticks_ms(), start)
 
     def _work(self):
         self.inside = True
@@ -183,7 +195,7 @@ class Link:
                 self._since = now
                 self._state = _ACTIVE
                 self.transport = Transport(config.host, config.port, config.wrap)
-        elif is_open and state == _ACTIVE:
+        elif is_open:
             self._alive(now)
         elif self._before(-over):
             self._fail(-1, _TIMEOUT)
@@ -228,7 +240,7 @@ class Link:
             fn = session.onconnect
             code = max(code, -1)
         again = self._config.max
-        self._drop(again, False)
+        self._drop(0 if again else 2)
         session.why = why
         if fn is not None:
             session.due.append((fn, code))
@@ -240,17 +252,17 @@ class Link:
             self._state = _WAITING
         return True
 
-    def _drop(self, again, abandon):
+    def _drop(self, lose):
         if self.transport:
             self.transport.close()
         self.transport = self._failed = None
         self._opened = False
         self._state = _IDLE
-        self._session.closed(again, abandon)
+        self._session.closed(lose)
 
     def _finish(self):
         # The end that the program asked for.
-        self._drop(False, self._config.cleansession)
+        self._drop(3 if self._config.cleansession else 1)
         while self._goodbyes:
             self._session.due.append((self._goodbyes.pop(0),))
         return True
@@ -264,7 +276,7 @@ def run(clients):
             return
         if len(links) == 1:
             links[0].poll(_FOREVER_MS)
-        elif not any([link.poll(0) for link in links]):
+        elif not sum([link.poll(0) for link in links]):
             poller = select.poll()
             for link in links:
                 if link.transport and link.transport.sock:

@@ -1,4 +1,4 @@
-"""The arguments of `connect`, checked and brought into the form that the client works with. In memory for that call alone."""
+"""The arguments of `connect`, checked and made what the client works with. In memory for that call alone."""
 
 from micropython import const
 
@@ -70,7 +70,7 @@ def _merge(options, more):
 
 
 def parseurl(url):
-    """Return (secure, host, port) of tcp://, mqtt://, ssl:// or mqtts://host[:port]; an IPv6 address stands in brackets."""
+    """Return (secure, host, port) of a URL; an IPv6 address stands in brackets."""
     if not isinstance(url, str):
         raise bad("url", url, "is not a str", TypeError)
     if "@" in url:
@@ -99,8 +99,8 @@ def parse(config, url, clientid, options, more):
     """Set the attributes of `config` to what `connect` was asked for.
 
     Most have the names of the options. Times are in ms; `min` and `max` bound the reconnect delay, `max` is 0 without
-    reconnect. `packet` is the CONNECT; `wrap` makes TLS of a socket, None for tcp://; `dropold` and `skip` mean overflow
-    "dropold" and oversize "drop".
+    reconnect. `packet` is the CONNECT; `wrap` makes TLS of a socket, None for tcp://; `dropold` and `skip` mean
+    overflow "dropold" and oversize "drop".
     """
     secure, config.host, config.port = parseurl(url)
     merged = _merge(options, more)
@@ -144,8 +144,11 @@ def _delays(value):
             if name not in delays:
                 raise bad("reconnect", name, "is neither 'min' nor 'max'")
         delays.update(value)
-    _number("reconnect min", delays["min"], 0.001, _LONGEST, _TIME)
-    _number("reconnect max", delays["max"], delays["min"], _LONGEST, _TIME)
+        if "min" not in value:
+            _number("reconnect max", delays["max"], 0.001, _LONGEST, _TIME)
+            delays["min"] = min(1, delays["max"])
+    _number("reconnect min", delays["min"], 0, _LONGEST, _TIME)
+    _number("reconnect max", delays["max"], max(0.001, delays["min"]), _LONGEST, _TIME)
     return int(delays["min"] * 1000), int(delays["max"] * 1000)
 
 
@@ -169,4 +172,5 @@ def _connect(clientid, merged):
         fields.append(packets.field("password", merged["password"], _BINARY))
         flags |= 0x40
     keepalive = merged["keepalive"]
-    return packets.packet(_CONNECT, b"\x00\x04MQTT\x04" + bytes((flags, keepalive >> 8, keepalive & 0xFF)), fields)
+    head = b"\x00\x04MQTT\x04" + bytes((flags, keepalive >> 8, keepalive & 0xFF))
+    return packets.packet(_CONNECT, head, fields, None)

@@ -6,8 +6,6 @@ No I/O, no clock. Statement numbers are those of the OASIS standard of 29 Octobe
 from micropython import const
 
 _PUBLISH = const(0x30)
-_SUBSCRIBE = const(0x82)
-_UNSUBSCRIBE = const(0xA2)
 
 _MAX_LENGTH = const(268435455)
 _BYTES = (bytes, bytearray, memoryview)
@@ -17,7 +15,7 @@ _TOPIC = const(3)
 
 
 class MQTTError(Exception):
-    """A call that the client's state does not allow, or a failed operation; `code` (int) is one of the module's result codes."""
+    """A call that the client's state does not allow, or a failed operation; `code` (int) is a result code of `mqtt`."""
 
     def __init__(self, code):
         super().__init__(code)
@@ -25,11 +23,13 @@ class MQTTError(Exception):
 
 
 class Broken(Exception):
-    """The connection has to end. The arguments: its result for the handler, a reason, the packet's first byte, a number (ints)."""
+    """The connection has to end. The arguments (ints): its result, a reason, the packet's first byte, a number."""
 
 
 def bad(name, value, why, kind=ValueError):
     """Return an exception of class `kind` that names the argument and its value, but never shows a password."""
+    if isinstance(value, memoryview):
+        value = bytes(value)
     shown = "(hidden)" if name == "password" else repr(value)
     if len(shown) > 80:
         shown = shown[:77] + "..."
@@ -49,7 +49,7 @@ def payload(name, value):
 
 
 def field(name, value, rule):
-    """Return `value`, a str or bytes-like, as the bytes-like of a field that keeps the rule, or raise naming the argument.
+    """Return `value`, a str or bytes-like, as the bytes-like of a field that keeps the rule; errors name the argument.
 
     The rules, each with those before it: 0, at most 65,535 bytes; 1, well-formed UTF-8 without U+0000 [MQTT-1.5.3-1,
     1.5.3-2]; 2, a filter: not empty, wildcards only where they may be [MQTT-4.7.1-2, 4.7.1-3, 4.7.3-1]; 3, a topic
@@ -65,7 +65,7 @@ def field(name, value, rule):
         if rule >= _FILTER:
             why = "is empty"
     elif not min(data) or max(data) > 127 and not _wellformed(data):
-        why = "is not well-formed text"
+        why = "is not well-formed"
     elif rule == _TOPIC:
         for byte in data:
             if byte == 0x23 or byte == 0x2B:
@@ -76,25 +76,21 @@ def field(name, value, rule):
             levels.pop()
         for level in levels:
             if b"#" in level or b"+" in level and len(level) > 1:
-                why = "has a wildcard in a wrong place"
+                why = "has a misplaced wildcard"
     if why:
         raise bad(name, value, why)
     return data
 
 
 def _wellformed(data):
+    # MicroPython decodes surrogates, over-long forms and values past U+10FFFF without a word.
     try:
-        return scalars(str(data, "utf-8"))
+        for char in str(data, "utf-8"):
+            n = ord(char)
+            if 0xD800 <= n < 0xE000 or n > 0x10FFFF or len(chr(n).encode()) < len(char.encode()):
+                return False
     except UnicodeError:
         return False
-
-
-def scalars(text):
-    """Whether text has only Unicode scalar values in their shortest form, and not U+0000: MicroPython lets others pass."""
-    for char in text:
-        n = ord(char)
-        if not n or 0xD800 <= n < 0xE000 or n > 0x10FFFF or len(chr(n).encode()) < len(char.encode()):
-            return False
     return True
 
 
@@ -148,7 +144,7 @@ def publish(buf, at, flags, pid, topic, message):
     return end
 
 
-def packet(first, head, fields, qos=None):
+def packet(first, head, fields, qos):
     """Return a packet: `head`, then each field behind its length, followed by its QoS where `qos` is a list."""
     body = bytearray(head)
     for i, data in enumerate(fields):
@@ -160,8 +156,3 @@ def packet(first, head, fields, qos=None):
     buf = bytearray(framed(len(body)))
     buf[header(buf, 0, first, len(body)) :] = body
     return buf
-
-
-def request(pid, filters, qos):
-    """Return a SUBSCRIBE for `filters` (bytes) with a list of as many `qos`, or an UNSUBSCRIBE where that is None."""
-    return packet(_SUBSCRIBE if qos else _UNSUBSCRIBE, (pid >> 8, pid & 0xFF), filters, qos)

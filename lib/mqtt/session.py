@@ -19,7 +19,9 @@ _PUBACK = const(0x40)
 _PUBREC = const(0x50)
 _PUBREL = const(0x62)
 _PUBCOMP = const(0x70)
+_SUBSCRIBE = const(0x82)
 _SUBACK = const(0x90)
+_UNSUBSCRIBE = const(0xA2)
 _UNSUBACK = const(0xB0)
 _PINGRESP = const(0xD0)
 
@@ -34,10 +36,9 @@ _TYPE = const(2)
 _BODY = const(3)
 _PID = const(4)
 _QOS = const(5)
-_UTF8 = const(6)
-_WILDCARD = const(7)
-_SECOND = const(8)
-_CODE = const(9)
+_NAME = const(6)
+_SECOND = const(7)
+_CODE = const(8)
 
 _TOPIC = const(3)
 _FAILURE = const(-1)
@@ -49,8 +50,9 @@ _FULL = const(-12)
 class Received:
     """A message from the broker: `topic` (str), `message` (bytes), `qos`, `retain`, `dup` (ints)."""
 
-    # Only what differs from these takes room in a message.
-    qos = retain = dup = 0
+    # Only what differs from these takes room in a message. It may also stand in the queue, see `closed`.
+    qos = retain = dup = pid = awaits = 0
+    callback = None
 
     def __init__(self, topic, message):
         self.topic = topic
@@ -68,25 +70,24 @@ class _Request:
         self.qos = qos
         self.callback = callback
         self.awaits = _SUBACK if qos else _UNSUBACK
-        self.packet = packets.request(pid, filters, qos)
+        self.packet = packets.packet(_SUBSCRIBE if qos else _UNSUBSCRIBE, (pid >> 8, pid & 0xFF), filters, qos)
 
 
 class Session:
     """The engine of one client, in which `entries` is the queue of all that is not finished.
 
-    A message in it has `topic`, `message`, `qos`, `retain`, `size` (bytes of topic and payload, never 0), `pid` (0 without),
-    `callback`, and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due. That is
-    its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
+    A message in it has `topic`, `message`, `qos`, `retain`, `size` (bytes of topic and payload, never 0), `callback`,
+    `pid` (0 with QoS 0) and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due.
+    That is its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
 
-    deliver(message): takes a message that has come. restore(topic, message, retain): makes a message of QoS 0.
+    deliver(message): takes a message that has come.
     """
 
-    def __init__(self, deliver, restore):
+    def __init__(self, deliver):
         # The buffers first: later there may be no free block of that size.
         self._home = memoryview(bytearray(_RX))  # the receive buffer; `_rx` is a larger one while that is needed
         self._tx = bytearray(_TX)
         self._deliver = deliver
-        self._restore = restore
         self.config = None  # the options of `connect` by their names, see `options`
         self.due = []  # calls to make, oldest first: (function, arguments…)
         self.onconnect = self.onlost = self.ondelivery = None  # the program's handlers
@@ -99,18 +100,19 @@ class Session:
         self._inuse = {}  # packet identifier: entry
         self._lastid = 0
         self._inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
-        self._subscriptions = {}
+        self._subs = {}
         self._renewal = None  # the last request to subscribe again
         self._topic = ""  # the last one received, and its bytes
-        self._topicbytes = bytearray()
-        self._checked = b""  # the last topic sent to that was found good
+        self._name = bytearray()
+        self._good = b""  # the last topic sent to that was found good
         self._reset()
 
     # -- one connection
 
     def _reset(self):
         # What belongs to a connection, as it is without one.
-        self.open = False  # from CONNACK on
+        self.open = False  # for what the program sends: from CONNACK to DISCONNECT
+        self._leaving = False
         self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
         self._next = 0  # entries before this index were sent on this connection
         self._head = self._tail = 0  # of what is waiting in the transmit buffer
@@ -118,30 +120,32 @@ class Session:
         self._bigat = 0
         self._count0 = self._bytes0 = 0  # messages of QoS 0 in the transmit buffer
         self._rx = self._home
-        self.stop()
+        self._at = self._end = self._left = 0
 
     def stop(self):
-        """Forget what was received and not taken yet, and send nothing that is not on its way."""
+        """Take no more packets, and send no more but what is on its way and DISCONNECT."""
         self._at = self._end = self._left = 0
-        if self.open:
-            self._next = len(self.entries)
+        self.open = False
+        self._leaving = True
 
-    def closed(self, again, abandon):
-        """The connection has ended. `again`: the client will try again by itself; `abandon`: callbacks of all get -11.
+    def closed(self, lose):
+        """The connection has ended. What is given up (-11) with it: 1, requests; 2, messages of QoS 0 too; 3, all.
 
-        QoS 0: a message that was begun is lost (-1); one that was not waits for the next try, or is given up (-11).
+        A message of QoS 0 that was begun is lost (-1).
         """
         if self._single and self._bigat:
-            self.finish(self._single, _FAILURE)
+            self.finish(self._single, _FAILURE, None)
         at = 0
         place = self._next
         while at < self._tail:
             length, body = self._length(self._tx, at + 1, self._tail)
             end = body + length
             if self._tx[at] & 0xF6 == 0x30 and end > self._head:
-                if again and at >= self._head:
+                if lose < 2 and at >= self._head:
                     topic = body + 2 + (self._tx[body] << 8 | self._tx[body + 1])
-                    entry = self._restore(self._tx[body + 2 : topic], self._tx[topic:end], self._tx[at] & 1)
+                    entry = Received(bytes(self._tx[body + 2 : topic]), bytes(self._tx[topic:end]))
+                    entry.retain = self._tx[at] & 1
+                    entry.size = length - 2
                     self.entries.insert(place, entry)
                     self._bytes += entry.size
                     place += 1
@@ -149,10 +153,9 @@ class Session:
                     self.ended(None, _FAILURE if at < self._head else _INCOMPLETE)
             at = end
         self._reset()
-        if not again:
-            for entry in self.entries[:]:
-                if abandon or not entry.pid or not entry.size:
-                    self.finish(entry, _INCOMPLETE)
+        for entry in self.entries[:]:
+            if lose > (0 if not entry.size else 2 if entry.pid else 1):
+                self.finish(entry, _INCOMPLETE, None)
 
     # -- sending
 
@@ -165,14 +168,14 @@ class Session:
         return self._tail or self._big
 
     def publish0(self, topic, message, retain):
-        """Encode a QoS 0 PUBLISH behind what leaves next, without allocating; False: there is no room, or it has to queue."""
+        """Encode a QoS 0 PUBLISH behind what leaves next, without allocating; False: no room, or it has to queue."""
         size = len(topic) + len(message)
         if not self.open or self._big or self._next < len(self.entries) or self._tail + size + 7 > _ROOM:
             return False
-        if topic != self._checked:
+        if topic != self._good:
             packets.field("topic", topic, _TOPIC)
             if isinstance(topic, bytes):
-                self._checked = topic
+                self._good = topic
         if self.pending() and self.full(size):
             return False
         self._tail = packets.publish(self._tx, self._tail, retain, 0, topic, message)
@@ -191,15 +194,14 @@ class Session:
     def accept(self, entry):
         """Queue a message; return 0, or the code that says why not."""
         old = []
-        if self.full(entry.size):
-            if self.config.dropold:
-                # Oldest first, QoS 0 before the others, and none unless that makes room.
-                new = [e for e in self.entries if not e.awaits and e is not self._single]
-                new = [e for e in new if not e.pid] + [e for e in new if e.pid]
-                while new and self.full(entry.size, old):
-                    old.append(new.pop(0))
-            if self.full(entry.size, old):
-                return _FULL
+        if self.config.dropold:
+            # Oldest first, QoS 0 before the others, and none unless that makes room.
+            for qos0 in (True, False):
+                for e in self.entries:
+                    if (not e.pid) is qos0 and not e.awaits and e is not self._single and self.full(entry.size, old):
+                        old.append(e)
+        if self.full(entry.size, old):
+            return _FULL
         pid = 0
         if entry.qos:
             pid = self._newid()
@@ -209,7 +211,7 @@ class Session:
         entry.pid = pid
         for e in old:
             self.dropped += e.callback is not None
-            self.finish(e, _FULL)
+            self.finish(e, _FULL, None)
         self.entries.append(entry)
         self._bytes += entry.size
         return 0
@@ -228,11 +230,11 @@ class Session:
         """Give a message up; False: it is finished, or the broker has it or is being sent it."""
         if entry not in self.entries or entry.awaits == _PUBCOMP or entry is self._single:
             return False
-        self.finish(entry, _INCOMPLETE)
+        self.finish(entry, _INCOMPLETE, None)
         return True
 
-    def finish(self, entry, code, granted=None):
-        """An entry has come to its end: take it off, tell its callback."""
+    def finish(self, entry, code, granted):
+        """An entry has come to its end: take it off, tell its callback; `granted`: what SUBACK said."""
         i = self.entries.index(entry)
         self.entries.pop(i)
         if i < self._next:
@@ -278,7 +280,7 @@ class Session:
                     self._bigat = 0
                     self._big = None
                     if self._single:
-                        self.finish(self._single, 0)
+                        self.finish(self._single, 0, None)
                         self._single = None
             elif self._tail:
                 n = out.write(self._tx, self._head, self._tail - self._head)
@@ -291,8 +293,8 @@ class Session:
                 return
 
     def _fill(self):
-        # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished goes
-        # first [MQTT-4.4.0-1]; returns whether there was any.
+        # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished
+        # goes first [MQTT-4.4.0-1]; returns whether there was any.
         while self.open and self._next < len(self.entries) and not self._big:
             entry = self.entries[self._next]
             if entry.awaits == _PUBCOMP:
@@ -302,12 +304,12 @@ class Session:
             elif not entry.size:
                 if not self.put(entry.packet):
                     break
-            elif not entry.awaits and self._next >= self.config.maxinflight or not self._putmessage(entry):
+            elif not entry.awaits and self._next >= self.config.maxinflight or not self._encode(entry):
                 break
             self._next += 1
         return self._tail or self._big
 
-    def _putmessage(self, entry):
+    def _encode(self, entry):
         # Encodes a message behind what is waiting, or as the packet that goes first; False: no room now.
         buf = self._tx
         at = self._tail
@@ -328,7 +330,7 @@ class Session:
         return True
 
     def put(self, packet):
-        """Have a packet leave behind what is waiting; return False if there is no room now. For two bytes there always is."""
+        """Have a packet leave behind what is waiting; False: there is no room now. For two bytes there always is."""
         end = self._tail + len(packet)
         if end <= _ROOM or len(packet) == 2:
             self._tx[self._tail : end] = packet
@@ -351,7 +353,7 @@ class Session:
     # -- receiving
 
     def space(self):
-        """The memoryview to read into next, or None where there is no room until packets are taken and acknowledgements have left."""
+        """The memoryview to read into next; None: no room until packets are taken and acknowledgements have left."""
         if self._tail > _ROOM or self._end == len(self._rx):
             return None
         return self._rx[self._end :] if self._end else self._rx
@@ -364,7 +366,7 @@ class Session:
         """
         did = False
         self._end += n
-        while self._tail <= _ROOM and self._next_packet():
+        while self._tail <= _ROOM and self._take():
             did = True
             if self.due:
                 self.calls()
@@ -372,7 +374,7 @@ class Session:
             left = self._end - self._at
             if left:
                 self._rx[:left] = self._rx[self._at : self._end]
-            elif self._rx is not self._home:
+            else:
                 self._rx = self._home
             self._at = 0
             self._end = left
@@ -386,7 +388,7 @@ class Session:
             call[0](*call[1:])
         return count > 0
 
-    def _next_packet(self):
+    def _take(self):
         # Takes one packet, or a part of one to skip; returns False if bytes are missing.
         rx = self._rx
         at = self._at
@@ -464,13 +466,19 @@ class Session:
         pid = self._pid(first, buf, stop) if qos else 0
         try:
             topic = buf[start:stop]
-            if topic != self._topicbytes or start == stop:
-                self._newtopic(topic)
+            if topic != self._name or start == stop:
+                # Most messages have the topic of the one before.
+                self._name[:] = b""
+                packets.field("topic", topic, _TOPIC)
+                self._topic = str(topic, "utf-8")
+                self._name[:] = topic
             message = Received(self._topic, bytes(buf[payload:end]))
             if first & 0x0F:
                 message.qos = qos
                 message.retain = first & 1
                 message.dup = first >> 3 & 1
+        except ValueError as e:
+            raise Broken(_MALFORMED, _NAME, first, e)
         except MemoryError:
             if not self.config.skip:
                 raise Broken(_TOO_LARGE, 0, 0, end - at)
@@ -483,7 +491,7 @@ class Session:
                 self._deliver(message)
         else:
             self._deliver(message)
-            if qos and self.open:
+            if qos and (self.open or self._leaving):
                 self._took(qos, pid)
 
     def _took(self, qos, pid):
@@ -502,20 +510,6 @@ class Session:
         if not pid:
             raise Broken(_MALFORMED, _PID, first, 0)
         return pid
-
-    def _newtopic(self, data):
-        # Checks and keeps a topic: most messages have that of the one before.
-        self._topicbytes[:] = b""
-        try:
-            topic = str(data, "utf-8")
-        except UnicodeError:
-            topic = "\0"
-        if "\0" in topic or len(topic) < len(data) and not packets.scalars(topic):
-            raise Broken(_MALFORMED, _UTF8, 0, 0)
-        if not topic or "#" in topic or "+" in topic:
-            raise Broken(_MALFORMED, _WILDCARD, 0, 0)
-        self._topic = topic
-        self._topicbytes[:] = data
 
     def _skip(self, first, length, body):
         # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
@@ -557,24 +551,23 @@ class Session:
             if awaits == first or awaits == _PUBCOMP:
                 entry.awaits = _PUBCOMP
                 self._answer(_PUBREL, pid)
-        elif first == _SUBACK:
-            codes = list(buf[at + 2 : at + length])
-            for code in codes:
-                if code > 2 and code != 128:
-                    raise Broken(_MALFORMED, _CODE, first, code)
-            if awaits != first:
-                return
-            if len(codes) != len(entry.filters):
-                raise Broken(_MALFORMED, _BODY, first, length)
-            for i, topicfilter in enumerate(entry.filters):
-                if codes[i] < 128:
-                    self._subscriptions[topicfilter] = entry.qos[i]
-            self.finish(entry, 0, codes if entry.many else codes[0])
         elif awaits == first:
-            if first == _UNSUBACK:
+            codes = None
+            if first == _SUBACK:
+                codes = list(buf[at + 2 : at + length])
+                if len(codes) != len(entry.filters):
+                    raise Broken(_MALFORMED, _BODY, first, length)
+                for i, code in enumerate(codes):
+                    if code < 3:
+                        self._subs[entry.filters[i]] = entry.qos[i]
+                    elif code != 128:
+                        raise Broken(_MALFORMED, _CODE, first, code)
+                if not entry.many:
+                    codes = codes[0]
+            elif first == _UNSUBACK:
                 for topicfilter in entry.filters:
-                    self._subscriptions.pop(topicfilter, None)
-            self.finish(entry, 0)
+                    self._subs.pop(topicfilter, None)
+            self.finish(entry, 0, codes)
 
     def _connack(self, present, code):
         if self.open:
@@ -589,17 +582,17 @@ class Session:
             # What the broker forgot with the session.
             self._inbound.clear()
             if self.config.max:
-                self._resubscribe()
+                self._renew()
         if self.onconnect is not None:
             self.due.append((self.onconnect, 0))
 
-    def _resubscribe(self):
+    def _renew(self):
         # All subscriptions again, in one SUBSCRIBE, after what an earlier connection left unfinished.
         entries = self.entries
         if self._renewal in entries:
-            self.finish(self._renewal, 0)
-        filters = list(self._subscriptions)
-        if filters and not self.request(filters, [self._subscriptions[f] for f in filters], None, True):
+            self.finish(self._renewal, 0, None)
+        filters = list(self._subs)
+        if filters and not self.request(filters, [self._subs[f] for f in filters], None, True):
             self._renewal = entries.pop()
             at = 0
             while at < len(entries) and entries[at].awaits and entries[at].size:

@@ -13,7 +13,8 @@ _TCP_NODELAY = const(1)
 class Transport:
     """A stream to host:port. Call `step` until it is `ready`, then read and write; all raise OSError on failure.
 
-    wrap: None for plain TCP, or a function that makes a TLS stream of a connected socket. `sent` is set when bytes leave.
+    wrap: None for plain TCP, or a function that makes a TLS stream of a connected socket.
+    `sent` is set when bytes leave.
     """
 
     def __init__(self, host, port, wrap):
