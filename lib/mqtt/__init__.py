@@ -1,7 +1,7 @@
 """MQTT 3.1.1 for MicroPython with the API of Electric Imp's `mqtt`: never blocks, never loses what it promised."""
 
 from .client import Client
-from .packets import MQTTError
+from .packets import MQTTError, borrow
 
 AT_MOST_ONCE = 0
 AT_LEAST_ONCE = 1
@@ -36,6 +36,4 @@ def run(*clients):
 
 def errorstring(code, kind="error"):
     """Return a short English line for a result code; kind: "connect", "lost" (a loss reason) or "error"."""
-    from . import errors
-
-    return errors.errorstring(code, kind)
+    return borrow("errors").errorstring(code, kind)

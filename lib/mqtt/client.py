@@ -1,7 +1,6 @@
 """The client of api.md: what a program calls. `link` does the work once there is something to connect to."""
 
 import gc
-import sys
 
 from micropython import const
 
@@ -17,14 +16,7 @@ class _Config:
     # What `options` makes of the arguments of `connect`. It has a frame of its own for that, so that nothing left on
     # the stack keeps the module in memory.
     def __init__(self, *args):
-        _borrow("options").parse(self, *args)
-
-
-def _borrow(name):
-    # Imports mqtt.<name> for one call: on a board its memory is free again afterwards.
-    path = "mqtt." + name
-    delattr(__import__(path), name)
-    return sys.modules.pop(path)
+        packets.borrow("options").parse(self, *args)
 
 
 def _handler(name, fn):
@@ -67,13 +59,7 @@ class Message:
 
         After a time-out the message is still on its way. MQTTError(-1) inside a handler.
         """
-        link = self._client._link
-        if link and link.inside:
-            raise MQTTError(-1)
-        result = []
-        self.sendasync(result.append)
-        link.settle(result, timeout)
-        return result[0] if result else -11
+        return self._client._active().sendsync(self, timeout)
 
     def cancelsend(self):
         """Give the message up; return True if it will not be sent (again): its callback gets -11."""
@@ -134,9 +120,9 @@ class Client:
 
         Raises ValueError or TypeError for bad arguments, MQTTError(-1) if not disconnected.
         """
+        config = _Config(url, clientid, options, more)
         if self._link and self._link.active():
             raise MQTTError(-1)
-        config = _Config(url, clientid, options, more)
         gc.collect()  # now, while nothing deeper on the stack can keep that module
         if not self._link:
             from .link import Link
@@ -251,4 +237,4 @@ class Client:
     @property
     def lasterror(self):
         """Why the last attempt or connection failed (str), in words a person can act on."""
-        return _borrow("errors").describe(self._session.why)
+        return packets.borrow("errors").describe(self._session.why, self._session.config)

@@ -1,8 +1,13 @@
 """Words for result codes and failures. Loaded when somebody asks."""
 
 import errno
+import time
+
+from micropython import const
 
 from . import packets
+
+_EPIPE = const(32)  # not in every board's errno
 
 _CONNECT = {
     -1: "the connection failed",
@@ -72,6 +77,7 @@ _PACKETS = (
 _SOCKET = {
     errno.ECONNREFUSED: "connection refused: nothing listens on that port",
     errno.ECONNRESET: "the peer closed the connection",
+    _EPIPE: "the peer closed the connection",
     errno.ECONNABORTED: "the connection was aborted",
     errno.ETIMEDOUT: "the network did not answer in time",
     errno.EHOSTUNREACH: "the host cannot be reached",
@@ -88,15 +94,38 @@ def errorstring(code, kind="error"):
     return kinds[kind].get(code, "unknown code %s" % code)
 
 
-def describe(why):
+_TLS = (
+    # What is in the text of a failed verification, and what to do about it.
+    ("not correctly signed", "its certificate is not signed by an authority in cadata or cafile"),
+    ("does not match", "its certificate is for another name than %r; the ssl option servername sets the expected one"),
+    ("has expired", "its certificate has expired, or the clock is wrong: it says %s"),
+    ("in the future", "its certificate is not yet valid, or the clock is wrong: it says %s"),
+)
+_HANDSHAKE = {
+    -29184: "the server does not speak TLS on this port",
+    -29312: "the server hung up in the TLS handshake; it may want a client certificate (ssl options cert and key)",
+    -30592: "the server refused the TLS handshake; it may want a client certificate (ssl options cert and key)",
+    -32512: "not enough memory for the TLS handshake",
+    -9984: "the server's certificate could not be verified",
+}
+
+
+def describe(why, config):
     """Return in words what the engine noted: None, a result code of a message or another number, or an exception."""
     if why is None:
         return ""
     if isinstance(why, int):
         return _WHY[why] if why in _WHY else "a message was not sent: " + errorstring(why)
-    if not isinstance(why, packets.Broken):
-        return _socket(why)
-    code, reason, first, number = why.args
+    if isinstance(why, packets.Broken):
+        return _broken(*why.args)
+    if isinstance(why, MemoryError):
+        return "not enough memory for the %s" % ("TLS handshake" if config.tls else "connection")
+    if isinstance(why, ValueError):
+        return _unverified(str(why), config)
+    return _failed(why, config)
+
+
+def _broken(code, reason, first, number):
     if code > 0:
         return "connection refused: " + errorstring(code, "connect")
     if code == -3:
@@ -104,10 +133,25 @@ def describe(why):
     return "the server broke the protocol: " + _MALFORMED[reason].format(_PACKETS[first >> 4], number)
 
 
-def _socket(why):
+def _unverified(text, config):
+    said = []
+    for part, words in _TLS:
+        if part in text:
+            if "%r" in words:
+                words = words % config.tls[1]
+            elif "%s" in words:
+                words = words % ("%d-%02d-%02d" % time.gmtime()[:3])
+            said.append(words)
+    return "the server could not be verified: " + ("; ".join(said) or text.strip())
+
+
+def _failed(why, config):
     number = why.args[0] if why.args else None
-    if number in _SOCKET:
-        return _SOCKET[number]
+    if number in _HANDSHAKE:
+        return _HANDSHAKE[number]
     if "addrinfo" in str(number) or isinstance(number, int) and -20 < number < 0:
         return "the host name could not be found"
-    return "the network failed: %s" % why
+    words = _SOCKET.get(number, "the network failed: %s" % why)
+    if config.tls and number in (errno.ECONNRESET, _EPIPE):
+        words += ": does it speak TLS on this port, or does it want another client certificate?"
+    return words

@@ -6,7 +6,7 @@ import time
 
 from micropython import const
 
-from .packets import Broken
+from .packets import Broken, MQTTError, bad
 from .transport import Transport
 
 _IDLE = const(0)
@@ -23,6 +23,9 @@ _TIMEOUT = const(-101)
 _NOPING = const(-102)
 _STALLED = const(-103)
 _NOLINK = const(-104)
+
+# What a transport raises; a certificate that fails the verification is a ValueError.
+_FAILURES = (OSError, ValueError, MemoryError)
 
 
 class Link:
@@ -96,15 +99,25 @@ class Link:
                 time.sleep_ms(left)
         return True
 
-    def settle(self, result, timeout):
-        """Poll until there is something in the list `result`, for `timeout` seconds or (None) as long as it helps."""
+    def sendsync(self, message, timeout):
+        """See `Message.sendsync`."""
+        if self.inside:
+            raise MQTTError(-1)
+        limit = _FOREVER_MS
+        if timeout is not None:
+            if type(timeout) not in (int, float):
+                raise bad("timeout", timeout, "is not a number", TypeError)
+            limit = int(timeout * 1000)
         start = time.ticks_ms()
-        limit = left = _FOREVER_MS if timeout is None else int(timeout * 1000)
+        left = limit
+        result = []
+        message.sendasync(result.append)
         # A client that is disconnected and has told so will do no more.
         while not result and left > 0 and self.busy():
             self.poll(left)
             if timeout is not None:
                 left = limit - time.ticks_diff(time.ticks_ms(), start)
+        return result[0] if result else -11
 
     def _work(self):
         self.inside = True
@@ -130,16 +143,17 @@ class Link:
                 if not transport.step():
                     return False
                 session.put(self._config.packet)
-            elif self._state != _CLOSING:
+            elif transport.ready > 1 and self._state != _CLOSING:
                 space = session.space()
                 if space:
                     n = transport.readinto(space)
                     if n:
                         self._receivedat = time.ticks_ms()
-        except OSError as e:
+        except _FAILURES as e:
             return self._fail(-1, e)
         try:
-            did = session.process(n)
+            # Bytes alone count, too: a TLS stream may hold more that waiting for the socket does not show.
+            did = session.process(n) or n > 0
         except Broken as e:
             return self._fail(e.args[0], e)
         if self._state == _CLOSING:
@@ -154,7 +168,7 @@ class Link:
         transport.sent = False
         try:
             self._session.flush(transport)
-        except OSError as e:
+        except _FAILURES as e:
             self._failed = e
         if transport.sent:
             self._sentat = time.ticks_ms()
@@ -194,7 +208,7 @@ class Link:
                 self.left = 0
                 self._since = now
                 self._state = _ACTIVE
-                self.transport = Transport(config.host, config.port, config.wrap)
+                self.transport = Transport(config.host, config.port, config.tls)
         elif is_open:
             self._alive(now)
         elif self._before(-over):

@@ -99,8 +99,8 @@ def parse(config, url, clientid, options, more):
     """Set the attributes of `config` to what `connect` was asked for.
 
     Most have the names of the options. Times are in ms; `min` and `max` bound the reconnect delay, `max` is 0 without
-    reconnect. `packet` is the CONNECT; `wrap` makes TLS of a socket, None for tcp://; `dropold` and `skip` mean
-    overflow "dropold" and oversize "drop".
+    reconnect. `packet` is the CONNECT; `tls` is an SSLContext and the server's name, None for tcp://; `dropold` and
+    `skip` mean overflow "dropold" and oversize "drop".
     """
     secure, config.host, config.port = parseurl(url)
     merged = _merge(options, more)
@@ -118,11 +118,9 @@ def parse(config, url, clientid, options, more):
     config.linkup = merged["linkup"]
     if config.linkup is not None and not callable(config.linkup):
         raise bad("linkup", config.linkup, "is not callable", TypeError)
-    config.wrap = None
+    config.tls = None
     if secure:
-        from . import tls
-
-        config.wrap = tls.wrapper(merged["ssl"], config.host)
+        config.tls = packets.borrow("tls").setup(merged["ssl"], config.host)
     elif merged["ssl"] is not None:
         raise bad("url", url, "is not ssl://, but there are ssl options")
 

@@ -3,6 +3,8 @@
 No I/O, no clock. Statement numbers are those of the OASIS standard of 29 October 2014.
 """
 
+import sys
+
 from micropython import const
 
 _PUBLISH = const(0x30)
@@ -24,6 +26,13 @@ class MQTTError(Exception):
 
 class Broken(Exception):
     """The connection has to end. The arguments (ints): its result, a reason, the packet's first byte, a number."""
+
+
+def borrow(name):
+    """Return the module mqtt.<name>, imported for one call: on a board its memory is free again afterwards."""
+    path = "mqtt." + name
+    delattr(__import__(path), name)
+    return sys.modules.pop(path)
 
 
 def bad(name, value, why, kind=ValueError):

@@ -11,21 +11,24 @@ _TCP_NODELAY = const(1)
 
 
 class Transport:
-    """A stream to host:port. Call `step` until it is `ready`, then read and write; all raise OSError on failure.
+    """A stream to host:port. Call `step` until it is `ready`, then write, and, from `ready` 2 on, read.
 
-    wrap: None for plain TCP, or a function that makes a TLS stream of a connected socket.
-    `sent` is set when bytes leave.
+    tls: None for plain TCP, or an SSLContext and the server's name. The handshake is part of the first write, which
+    takes nothing before the server is verified. `sent` is set when bytes leave.
+    All methods raise OSError on failure, the handshake also ValueError.
     """
 
-    def __init__(self, host, port, wrap):
+    def __init__(self, host, port, tls):
         self._host = host
         self._port = port
-        self._wrap = wrap
+        self._tls = tls
         self._addresses = None
+        self._raw = None  # the socket below TLS
         self._poller = None
         self._stuck = 0
         self.sock = None
-        self.ready = self.sent = False
+        self.ready = 0
+        self.sent = False
 
     def step(self):
         """Get on with connecting; return whether it is ready now. The name look-up may block."""
@@ -61,10 +64,12 @@ class Transport:
             self.sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # not every port has it, and with a packet in one write little is lost
-        if self._wrap:
-            self.sock = self._wrap(self.sock)
+        if self._tls:
+            context, name = self._tls
+            self._raw = self.sock
+            self.sock = context.wrap_socket(self._raw, server_hostname=name, do_handshake_on_connect=False)
             self._watch()
-        self.ready = True
+        self.ready = 1
 
     def readinto(self, buf):
         """Read what has come, up to len(buf) bytes; return their number, 0 for none yet."""
@@ -82,6 +87,7 @@ class Transport:
         n = self.sock.write(buf, at, self._stuck)
         if n:
             self._stuck = 0
+            self.ready = 2
             self.sent = True
         return n or None
 
@@ -102,4 +108,7 @@ class Transport:
         """Close the stream."""
         if self.sock:
             self.sock.close()
-        self.sock = self._poller = None
+        if self._raw:
+            # After a failed handshake the stream above leaves it open.
+            self._raw.close()
+        self.sock = self._raw = self._poller = None
