@@ -13,12 +13,8 @@ import mqtt
 
 URL = "tcp://localhost:1883"
 DEVICE = "board"
-INTERVAL = 5  # seconds between two reports
+INTERVAL = 5  # seconds from one report to the next
 BASE = "devices"
-
-
-class BadInput(Exception):
-    pass
 
 
 def seconds(value):
@@ -27,68 +23,58 @@ def seconds(value):
     except ValueError:
         number = 0
     if not 0.1 <= number <= 86400:
-        raise BadInput("interval: %r is not 0.1 to 86400 seconds" % value)
+        raise ValueError("interval: %r is not 0.1 to 86400 seconds" % value)
     return number
 
 
 class Device:
     def __init__(self, url, name, interval):
         self.topic = "%s/%s/" % (BASE, name)
-        self.running = True
         self.interval = seconds(interval)
-        self.count = self.uptime = 0
-        self.seen = self.due = time.ticks_ms()  # when uptime was brought up to date, when the next report is due
+        self.running = True
+        self.count = self.uptime = 0  # reports; ms, until the last one
+        self.last = time.ticks_ms()
         self.client = mqtt.createclient()
         self.client.onconnect(self.onconnect)
         self.client.onconnectionlost(lambda reason: print("connection lost:", self.client.lasterror))
         self.client.onmessage(self.oncommand, self.topic + "command")
-        # Reports wait for a connection; when the queue is full, the oldest goes.
         will = {"willtopic": self.topic + "status", "willmessage": "offline", "willqos": 1, "willretain": True}
+        # Without a connection reports queue up; when the queue is full, the oldest goes.
         self.client.connect(url, name, will, reconnect=True, overflow="dropold", maxmessage=1024)
         self.client.subscribe(self.topic + "command", mqtt.AT_LEAST_ONCE)
 
     def run(self):
-        self.reportin(self.interval)
         while self.running:
-            left = time.ticks_diff(self.due, time.ticks_ms())
-            if left > 0:
-                self.client.poll(left)
+            left = self.interval * 1000 - time.ticks_diff(time.ticks_ms(), self.last)
+            if left >= 1:
+                self.client.poll(int(left))
             else:
-                self.reportin(self.interval)
-                self.send("telemetry", json.dumps(self.reading()))
-        self.send("status", "offline", True)
+                self.send("telemetry", self.reading())
+        self.client.publish(self.topic + "status", "offline", mqtt.AT_LEAST_ONCE, retain=True)
         while self.client.isconnected() and self.client.pending():
             self.client.poll(1000)
         self.client.disconnect()
         mqtt.run(self.client)
 
-    def send(self, topic, message, retain=False):
-        self.client.publish(self.topic + topic, message, mqtt.AT_LEAST_ONCE, retain)
-
-    def reportin(self, interval):
-        self.due = time.ticks_add(time.ticks_ms(), int(interval * 1000))
+    def send(self, topic, values):
+        self.client.publish(self.topic + topic, json.dumps(values), mqtt.AT_LEAST_ONCE)
 
     def reading(self):
         now = time.ticks_ms()
-        self.uptime += time.ticks_diff(now, self.seen)
-        self.seen = now
+        self.uptime += time.ticks_diff(now, self.last)
+        self.last = now
         self.count += 1
         return {"count": self.count, "free": gc.mem_free(), "uptime": self.uptime // 1000}
 
     def onconnect(self, code):
         print("not connected: " + self.client.lasterror if code else "connected")
         if not code:
-            self.send("status", "online", True)
-            self.reportin(0)
+            self.client.publish(self.topic + "status", "online", mqtt.AT_LEAST_ONCE, retain=True)
+            self.send("telemetry", self.reading())
 
     def oncommand(self, message):
-        # What is wrong with a command is the sender's business; whatever else goes wrong in here is a bug, and shows.
         print("command:", message.message)
-        try:
-            answer = self.obey(message.message)
-        except BadInput as error:
-            answer = {"error": str(error)}
-        self.send("answer", json.dumps(answer))
+        self.send("answer", self.obey(message.message))
 
     def obey(self, command):
         if command == b"ping":
@@ -99,10 +85,13 @@ class Device:
             self.running = False
             return {"stop": "bye"}
         if command.startswith(b"interval "):
-            self.interval = seconds(command[9:])
-            self.reportin(self.interval)
-            return {"interval": self.interval}
-        raise BadInput("command: %r is none of ping, report, interval <seconds>, stop" % command)
+            # Nothing else is caught: a bad command is the sender's business, anything else a bug that has to show.
+            try:
+                self.interval = seconds(command[9:])
+                return {"interval": self.interval}
+            except ValueError as error:
+                return {"error": str(error)}
+        return {"error": "command: %r is none of ping, report, interval <seconds>, stop" % command}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures and reports. How to write a test: docs/testing.md or any test_*.py next to this file."""
+"""Fixtures and reports; `harness` says what they are made of."""
 
 from __future__ import annotations
 

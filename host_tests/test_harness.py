@@ -1,7 +1,10 @@
 """The harness itself: what the other tests rely on."""
 
+import socket
+
 import pytest
 from harness import wire
+from harness.net import HOST
 from harness.process import ChildError
 
 PACKETS = [
@@ -79,6 +82,14 @@ def test_witness_and_broker_that_restarts_with_its_sessions(private_broker, witn
     assert [(m.topic, m.message, m.qos) for m in again.wait(1)] == [("a/b", b"kept", 1)]
 
 
+def test_a_broker_with_several_listeners(private_broker, witness):
+    broker = private_broker(listeners=[["max_connections 1"], []])
+    assert len(set(broker.ports)) == 3
+    seen = [witness(port).subscribe("t", 0) for port in broker.ports]
+    seen[0].publish("t", b"for all", 1)
+    assert [one.wait(1)[0].message for one in seen] == [b"for all"] * 3
+
+
 def test_fake_broker_talks_to_a_real_client(fake_broker, witness):
     def script(conn):
         conn.accept()
@@ -93,6 +104,16 @@ def test_fake_broker_talks_to_a_real_client(fake_broker, witness):
     assert seen.wait(1)[0].topic == "early"
     seen.close()
     fake.join()
+
+
+def test_a_connection_too_many_is_told(fake_broker, witness):
+    fake = fake_broker(lambda conn: (conn.accept(), conn.wait_closed()))
+    witness(fake.port).close()
+    with socket.create_connection((HOST, fake.port)) as second:
+        assert second.recv(1) == b""
+    with pytest.raises(AssertionError, match="too many"):
+        fake.join()
+    fake.errors.clear()
 
 
 def test_an_error_in_a_script_is_told(fake_broker, witness):

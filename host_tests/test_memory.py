@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness import wire
 
 from tools import size
 
@@ -40,3 +41,24 @@ def test_a_heap_of_40k_carries_a_hundred_messages_each_way(micropython, compiled
     program.expect_line("end 100 100")
     program.finish()
     assert {m.message for m in seen.wait(100)} == {b"message %d" % n for n in range(100)}
+
+
+@pytest.mark.parametrize("oversize, reasons", [("close", [-3]), ("drop", [])])
+def test_a_message_over_free_memory(micropython, fake_broker, oversize, reasons):
+    """Within `maxmessage`, but more than the heap has: an event, not a crash."""
+
+    def script(conn):
+        conn.accept()
+        conn.read("PUBLISH")
+        conn.send(wire.publish("small", b"x") + wire.publish("big", bytes(250_000), 1, 7))
+        if oversize == "drop":
+            assert conn.read("PUBACK").pid == 7
+            conn.send(wire.publish("end"))
+            conn.read("DISCONNECT")
+        conn.wait_closed()
+
+    fake = fake_broker(script)
+    small, end = micropython(heap="200k").run("limits.inbound", url=fake.url, clientid="c", oversize=oversize)
+    assert small == ["message", "small", 1]
+    assert end[1:3] == [reasons, 1 if oversize == "drop" else 0]
+    fake.join()

@@ -46,7 +46,7 @@ class Broker(NamedTuple):
     argv: list
     env: dict
     config: str
-    ready: str
+    listens: str
 
 
 class Event(NamedTuple):
@@ -85,19 +85,20 @@ class Stage:
         self.show(event)
         return event
 
-    def wait(self, what, wanted):
-        """Show what happens until something does for which `wanted(event)` is true; that event."""
+    def wait(self, what, wanted, ending=None):
+        """Show what happens until `wanted(event)` is true of something; no process but `ending` may end before that."""
         deadline = time.monotonic() + LIMIT
         while event := self.next(deadline):
             if wanted(event):
                 return event
-            if event.text is None:
-                raise Failed(f"waiting for {what}: the {event.source} has ended")
-        raise Failed(f"waiting for {what}: not within {LIMIT} seconds")
+            if event.text is None and event.source != ending:
+                raise Failed(f"{what} expected, but the {event.source} has ended")
+        raise Failed(f"{what} expected, but not seen within {LIMIT} seconds")
 
-    def wait_for_message(self, name, wanted=lambda text: True, what=None):
-        """The text of the next message below TOPIC for which `wanted(text)` is true."""
-        return self.wait(what or name, lambda event: event.source == TOPIC + name and wanted(event.text)).text
+    def wait_for(self, name, text=None):
+        """The text of the next message of that name, or of the next that has this text."""
+        what = f"{name} {text}" if text else name
+        return self.wait(what, lambda event: event[:2] == (TOPIC + name, text or event.text)).text
 
     def watch(self, deadline):
         """Show what happens until the deadline."""
@@ -163,13 +164,16 @@ def free_port():
 def start_broker(stage, stack):
     """Start a broker that only this machine can reach; its port."""
     broker = find_broker()
-    port = free_port()
     config = Path(stack.enter_context(tempfile.TemporaryDirectory()), "broker.conf")
-    config.write_text(broker.config.replace("PORT", str(port)))
-    stage.say(f"A broker: {broker.name} on port {port}")
-    stack.enter_context(stage.process("broker", [*broker.argv, config], broker.env))
-    stage.wait(f"{broker.name} to listen", lambda event: event.source == "broker" and broker.ready in event.text)
-    return port
+    for _ in range(5):  # somebody may take the port between our look and the broker's
+        port = free_port()
+        config.write_text(broker.config.replace("PORT", str(port)))
+        stage.say(f"A broker: {broker.name} on port {port}")
+        stack.enter_context(stage.process("broker", [*broker.argv, config], broker.env))
+        event = stage.wait(f"{broker.name} to listen", lambda event: not event.text or broker.listens in event.text)
+        if event.text:
+            return port
+    raise Failed(f"{broker.name} does not start")
 
 
 def start_device(stage, stack, port):
@@ -187,9 +191,79 @@ def start_device(stage, stack, port):
 
 
 def reports(stage, count):
-    """Wait for so many reports, which must be numbered without a gap and hold real values; the last of them."""
-    got = [json.loads(stage.wait_for_message("telemetry")) for _ in range(count)]
-    numbers = [report["count"] for report in got]
-    if numbers != list(range(numbers[0], numbers[0] + count)):
-        raise Failed(f"reports are missing or out of order: {numbers}")
-    ...
+    """Wait for so many reports, which must be numbered without a gap and hold real values; all of them."""
+    got = [json.loads(stage.wait_for("telemetry")) for _ in range(count)]
+    for before, report in zip(got, got[1:]):
+        if report["count"] != before["count"] + 1 or report["uptime"] < before["uptime"] or report["free"] <= 0:
+            raise Failed(f"{report} can't be the report after {before}")
+    return got
+
+
+def order(stage, observer, command):
+    """Send the device a command; its answer."""
+    observer.publish(TOPIC + "command", command, 1)
+    return json.loads(stage.wait_for("answer"))
+
+
+def show(stage, stack, seconds):
+    """The demo: a broker, an observer, a device; readings, commands, and an end that nobody could announce."""
+    port = start_broker(stage, stack)
+    observer = stack.enter_context(stage.observer(port, TOPIC + "#"))
+    stage.wait("the broker to accept an observer", lambda event: event.source == "observer")
+    device = start_device(stage, stack, port)
+    stage.wait_for("status", "online")
+
+    stage.say("It reports every 2 seconds")
+    reports(stage, 3)
+    stage.say("A command: report every half second")
+    if order(stage, observer, "interval 0.5") != {"interval": 0.5}:
+        raise Failed("the answer is not the new interval")
+    first, *_, last = reports(stage, 5)
+    if last["uptime"] - first["uptime"] > 5:  # at the old pace it would be 8
+        raise Failed("it has not become faster")
+    stage.say("A command that it does not know")
+    if "dance" not in order(stage, observer, "dance").get("error", ""):
+        raise Failed("the answer does not say what was wrong")
+    stage.say("One more report, asked for")
+    if order(stage, observer, "report").get("report", last)["count"] <= last["count"]:
+        raise Failed("the answer is no new report")
+    if seconds:
+        stage.say(f"It goes on until {seconds:g} s; join with any client: tcp://{HOST}:{port}, topics {TOPIC}#")
+        stage.watch(stage.start + seconds)
+
+    stage.say("The device is killed in the middle of it: the broker tells, by the will that the device left there")
+    device.kill()
+    offline = Event(TOPIC + "status", "offline")
+    stage.wait("the will", lambda event: event == offline, ending="device")
+    stage.say("Whoever comes later is told so, too")
+    stack.enter_context(stage.observer(port, TOPIC + "status"))
+    stage.wait("the retained status", lambda event: event == offline._replace(retained=True), ending="device")
+
+
+def duration():
+    """The number of seconds that DEMO_SECONDS asks for; 0 if it doesn't."""
+    value = os.environ.get("DEMO_SECONDS") or "0"
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < 1e6:
+        raise Failed(f"DEMO_SECONDS={value} is not a number of seconds")
+    return seconds
+
+
+def main():
+    stage = Stage()
+    try:
+        with contextlib.ExitStack() as stack:
+            show(stage, stack, duration())
+    except (Failed, ValueError, mosquitto.NotFound) as error:
+        sys.exit(f"The demo failed: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    stage.say("That was the demo: all of it has happened as announced")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    main()

@@ -11,6 +11,7 @@ A script runs in a thread; an exception in it resets the connection and fails th
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
 import threading
@@ -136,11 +137,10 @@ class Connection:
 
 
 class FakeBroker:
-    """Runs `scripts[i]` for the i-th connection; with `again`, the last one for all that follow."""
+    """Runs `scripts[i]` for the i-th connection; more connections than scripts are an error."""
 
-    def __init__(self, *scripts, again=False, receive_buffer: int | None = None):
+    def __init__(self, *scripts, receive_buffer: int | None = None):
         self.scripts = scripts
-        self.again = again
         self.errors: list[str] = []
         self.log_lines: list[str] = []
         self.started = time.monotonic()
@@ -158,23 +158,21 @@ class FakeBroker:
         self.acceptor.start()
 
     def _accept(self) -> None:
-        number = 0
         while True:
             try:
                 sock, _address = self.listener.accept()
             except OSError:
                 return  # closed: the test is over
-            if number >= len(self.scripts) and not self.again:
-                self.errors.append(f"connection {number} was not expected: there are {len(self.scripts)} scripts")
+            number = len(self.connections)
+            if number == len(self.scripts):
+                self.errors.append(f"a connection too many: there are {number} scripts")
                 sock.close()
                 continue
-            script = self.scripts[min(number, len(self.scripts) - 1)]
-            conn = Connection(sock, lambda text, n=number: self._log(n, text), self.released)
+            conn = Connection(sock, functools.partial(self._log, number), self.released)
             self.connections.append(conn)
-            thread = threading.Thread(target=self._run, args=(script, conn), daemon=True)
+            thread = threading.Thread(target=self._run, args=(self.scripts[number], conn), daemon=True)
             self.threads.append(thread)
             thread.start()
-            number += 1
 
     def _log(self, number: int, text: str) -> None:
         self.log_lines.append(f"{time.monotonic() - self.started:8.3f} connection {number} {text}")

@@ -97,7 +97,10 @@ def sending():
     for callback in (5, "print", True):
         _check("callback", callback, client.publish, "t", "m", callback=callback)
         _check("callback", callback, message.sendasync, callback)
-    _check("timeout", "soon", message.sendsync, "soon")
+    client.connect(URL, "c")
+    for timeout in ("soon", "1", [1]):
+        _check("timeout", timeout, message.sendsync, timeout)
+    client.disconnect()
 
 
 def requests():

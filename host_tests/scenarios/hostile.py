@@ -72,7 +72,7 @@ def stalled_write(url, clientid, qos, size, timeout):
     client.connect(url, clientid, timeout=timeout, maxqueued=1 << 16, maxqueuedbytes=1 << 26, maxinflight=65535)
     watch = Watch(client)
     watch.until(lambda: result)
-    watch.start = time.ticks_ms()
+    start = time.ticks_ms()
     count = (8 << 20) // size
     message = bytes(size)
     longest = 0
@@ -81,25 +81,28 @@ def stalled_write(url, clientid, qos, size, timeout):
         client.publish("t", message, qos, callback=done)
         longest = max(longest, time.ticks_diff(time.ticks_ms(), before))
     pending = client.pending()
+    watch.start = time.ticks_ms()
     watch.until(lambda: lost)
-    took = watch.took()
+    times = [time.ticks_diff(time.ticks_ms(), start), watch.took()]
     for _ in range(20):
         client.poll(1)
     codes = {}
     for (code,) in done.calls:
         codes[code] = codes.get(code, 0) + 1
-    emit("stalled", pending > count // 2, lost.last[0], took, max(longest, watch.longest), client.lasterror)
+    emit("stalled", pending > count // 2, lost.last[0], times, max(longest, watch.longest), client.lasterror)
     emit("codes", count, [[code, codes[code]] for code in sorted(codes)], client.pending())
 
 
 def poll_times(url, clientid):
-    # poll(n) with nothing to do takes n ms, and says that it did nothing.
+    # poll(n) says whether it did anything; with nothing to do it takes n ms.
     client = mqtt.createclient()
     result = Box()
     client.onconnect(result)
     client.connect(url, clientid)
+    did = False
     while not result:
-        client.poll(20)
+        did = client.poll(20)
+    emit("connected", did)
     while client.poll(0):
         pass
     for milliseconds in (0, 1, 150):

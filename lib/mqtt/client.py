@@ -35,7 +35,7 @@ class Message:
     """A message to send, made by `createmessage`: `topic` (str or bytes), `message` (bytes), `qos`, `retain` (ints)."""
 
     # What the engine keeps, see `session`. Only what differs from these takes room in a message.
-    retain = pid = awaits = 0
+    retain = dup = pid = awaits = 0
     callback = None
 
     def __init__(self, client, topic, message, qos, retain):
@@ -70,7 +70,7 @@ class Client:
     """An MQTT client; made by `mqtt.createclient`. Belongs to one thread."""
 
     def __init__(self, store=None):
-        self._session = Session(self._deliver)
+        self._session = store.session(self._deliver) if store else Session(self._deliver)
         self._link = None
         self._routes = {}
         self._topic = self._targets = None  # the last message's, and the handlers that match it
@@ -168,7 +168,8 @@ class Client:
 
     def _send(self, entry, callback):
         session = self._session
-        link = self._active()
+        if not session.kept or not entry.qos:
+            self._active()
         if entry in session.entries:
             # Sent again before it is finished: that is a message of its own.
             entry = Message(self, entry.topic, entry.message, entry.qos, entry.retain)
@@ -178,7 +179,8 @@ class Client:
             session.ended(callback, code)
         else:
             entry.callback = callback
-            link.push()
+            if self._link:
+                self._link.push()
 
     def _active(self):
         if not self._link or not self._link.active():

@@ -128,6 +128,8 @@ def describe(why, config):
 def _broken(code, reason, first, number):
     if code > 0:
         return "connection refused: " + errorstring(code, "connect")
+    if code == -1:
+        return "%s: %s" % (errorstring(-2), number)
     if code == -3:
         return "a message of %d bytes is larger than maxmessage or free memory" % number
     return "the server broke the protocol: " + _MALFORMED[reason].format(_PACKETS[first >> 4], number)

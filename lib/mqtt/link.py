@@ -55,6 +55,8 @@ class Link:
 
     def connect(self, config):
         """Start to connect as `config` says, see `options`."""
+        if self._session.kept:
+            self._session.identify(config.clientid)
         if self._state == _CLOSING:
             self._leave()
             self._finish()
@@ -276,7 +278,7 @@ class Link:
 
     def _finish(self):
         # The end that the program asked for.
-        self._drop(3 if self._config.cleansession else 1)
+        self._drop(3 if self._config.cleansession and not self._session.kept else 1)
         while self._goodbyes:
             self._session.due.append((self._goodbyes.pop(0),))
         return True

@@ -107,7 +107,8 @@ def parse(config, url, clientid, options, more):
     for name, low, high, kind in _NUMBERS:
         _number(name, merged[name], low, high, kind)
         setattr(config, name, merged[name])
-    config.packet = _connect(clientid, merged)
+    config.clientid = bytes(packets.field("clientid", clientid, _TEXT))
+    config.packet = _connect(config.clientid, merged)
     config.keepalive *= 1000
     config.timeout = int(config.timeout * 1000)
     config.min, config.max = _delays(merged["reconnect"])
@@ -151,7 +152,6 @@ def _delays(value):
 
 
 def _connect(clientid, merged):
-    clientid = packets.field("clientid", clientid, _TEXT)
     if not 1 <= len(str(clientid, "utf-8")) <= 255:
         raise bad("clientid", clientid, "is not 1 to 255 characters long")
     flags = 2 if merged["cleansession"] else 0

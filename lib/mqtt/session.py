@@ -83,6 +83,8 @@ class Session:
     deliver(message): takes a message that has come.
     """
 
+    kept = False  # by a store, see there
+
     def __init__(self, deliver):
         # The buffers first: later there may be no free block of that size.
         self._home = memoryview(bytearray(_RX))  # the receive buffer; `_rx` is a larger one while that is needed
@@ -318,7 +320,7 @@ class Session:
                 return False
             self._big = buf = bytearray(packets.framed(entry.size + (4 if entry.pid else 2)))
         flags = entry.qos << 1 | entry.retain
-        if entry.awaits:
+        if entry.awaits or entry.dup:
             flags |= 8  # DUP [MQTT-3.3.1-1]
         at = packets.publish(buf, at, flags, entry.pid, packets.payload("topic", entry.topic), entry.message)
         if buf is self._tx:

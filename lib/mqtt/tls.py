@@ -18,13 +18,13 @@ def setup(given, host):
     if given is None:
         given = {}
     if not isinstance(given, dict):
-        raise bad("ssl", given, "is neither an SSLContext nor a dict", TypeError)
+        raise TypeError("ssl: is neither an SSLContext nor a dict but %s" % type(given))
     for name in given:
         if name not in _NAMES:
             raise bad("ssl option", name, "is unknown")
     verify = given.get("verify", True)
-    if verify not in (True, False):
-        raise bad("verify", verify, "is neither True nor False")
+    if verify is not True and verify is not False:
+        raise TypeError("verify: is neither True nor False but %s" % type(verify))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authorities = _authorities(given)
     if verify:
@@ -32,13 +32,13 @@ def setup(given, host):
             raise ValueError("ssl: cadata or cafile is missing; without one only verify=False connects, unverified")
         context.verify_mode = ssl.CERT_REQUIRED
         for der in authorities:
-            _load("cadata", context.load_verify_locations, None, der)
+            _load("cadata or cafile", context.load_verify_locations, None, der)
     else:
         context.verify_mode = ssl.CERT_NONE
     _identity(context, given)
     servername = given.get("servername", host)
-    if not isinstance(servername, str) or not servername:
-        raise bad("servername", servername, "is not a name", TypeError)
+    if not isinstance(servername, str) or not servername or len(servername) > 253:
+        raise ValueError("servername: is not the name of a server")
     return context, servername
 
 
@@ -47,11 +47,9 @@ def _authorities(given):
     path = given.get("cafile")
     if data is not None and path is not None:
         raise ValueError("ssl: cadata and cafile are given, one is enough")
-    if path is not None and not isinstance(path, str):
-        raise bad("cafile", path, "is not a path", TypeError)
-    if data is None and path is None:
-        return None
-    return _der("cadata", data, "CERTIFICATE") if path is None else _der("cafile", path, "CERTIFICATE")
+    if data is not None:
+        return _der("cadata", data, "CERTIFICATE")
+    return None if path is None else _der("cafile", path, "CERTIFICATE")
 
 
 def _identity(context, given):
@@ -75,13 +73,15 @@ def _load(name, load, first, second):
 
 
 def _der(name, value, kind):
-    # The DER forms of what `value`, bytes or a path, holds as DER or PEM.
+    # The DER forms of what `value`, bytes or a path, holds as DER or PEM. PEM text may come as str. No error shows it.
+    if isinstance(value, str) and "-----BEGIN" in value:
+        value = value.encode()
     if isinstance(value, str):
         try:
             with open(value, "rb") as f:
                 value = f.read()
         except OSError as e:
-            raise ValueError("%s: %r cannot be read: %s" % (name, value, e))
+            raise ValueError("%s: the file %r cannot be read (error %s)" % (name, value[:80], e.args[0]))
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError("%s: is neither bytes nor a path" % name)
     value = bytes(value)
@@ -93,7 +93,10 @@ def _der(name, value, kind):
         if label.startswith(b"ENCRYPTED") or b"Proc-Type" in rest:
             raise ValueError("%s: is encrypted" % name)
         if label.endswith(kind.encode()):
-            found.append(binascii.a2b_base64(rest.partition(b"-----END")[0]))
+            try:
+                found.append(binascii.a2b_base64(rest.partition(b"-----END")[0]))
+            except ValueError:
+                raise ValueError("%s: holds PEM that is damaged" % name)
     if not found:
         raise ValueError("%s: holds no %s in PEM or DER" % (name, kind.lower()))
     return found
