@@ -8,8 +8,10 @@ import re
 import pytest
 from harness import runtimes
 from harness.broker import USERS, Mosquitto
+from harness.certificates import Certificates
 from harness.fake_broker import FakeBroker
 from harness.net import free_port as _free_port
+from harness.tls_server import TlsBroker, TlsMosquitto
 from harness.witness import Witness
 
 RUNTIMES = runtimes.available()
@@ -135,3 +137,27 @@ def free_port():
 def name(request) -> str:
     """A name of this test's own, for topics and client ids on a shared broker."""
     return f"{re.sub(r'[^a-zA-Z0-9]+', '-', request.node.name)[:60]}-{next(names)}"
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """Certificates made for this run, see harness.certificates."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def tls_broker(tmp_path_factory, certificates):
+    """A mosquitto for the whole session with TLS listeners: `tls_url(kind)`."""
+    with TlsMosquitto(tmp_path_factory.mktemp("tls_broker"), certificates) as made:
+        yield made
+
+
+@pytest.fixture
+def tls_server():
+    """As `fake_broker`, behind TLS: `tls_server(script, identity=certificates.server)`."""
+    factory = Factory(TlsBroker)
+    yield factory
+    for made in factory.made:
+        made.close()
+    for made in factory.made:
+        made.check()

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from harness import wire
-from harness.engine import MOST, Engine
+from harness.engine import MOST, Engine, config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +70,8 @@ def test_short_writes_change_nothing(whole, most):
 
 def same_but_for_ping(data, whole):
     """PINGREQ takes its place behind what is waiting when it is put; all else has its order."""
-    return [p.raw for p in packets(data) if p.name != "PINGREQ"] == [p.raw for p in packets(whole) if p.name != "PINGREQ"]
+    one, other = ([p.raw for p in packets(d) if p.name != "PINGREQ"] for d in (data, whole))
+    return one == other
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 5, 64, 500, 1023, 1024])
@@ -82,7 +83,7 @@ def test_a_network_that_takes_little_changes_nothing(whole, piece):
 
 
 def test_a_network_that_blocks_after_every_byte_position(whole):
-    for at in range(1, len(whole), 1):
+    for at in range(1, len(whole)):
         data = program(pieces=[at, MOST])
         assert len(data) == len(whole) and same_but_for_ping(data, whole), f"blocked after byte {at}"
 
@@ -204,9 +205,13 @@ def test_no_more_identifiers():
 
 def test_no_more_identifiers_gives_up_nothing_old():
     """overflow "dropold" makes room only for a message that is accepted."""
-    engine = Engine(maxqueued=65_536, maxqueuedbytes=1 << 24, overflow="dropold", maxinflight=65_535)
+    engine = Engine(**MANY)
     for _ in range(65_535):
         assert engine.offer("t", b"", 1) == 0
     assert engine.offer("zero") == 0
+    engine.session.config = config(maxqueued=65_536, maxqueuedbytes=1 << 24, overflow="dropold")
     assert engine.offer("refused", b"", 1) == -10
     assert engine.session.pending() == 65_536 and engine.session.dropped == 0
+    assert engine.offer("new") == 0, "in the place of the old one"
+    engine.session.calls()
+    assert engine.done == [("zero", -12)]

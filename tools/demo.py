@@ -28,7 +28,16 @@ HOST = "127.0.0.1"
 TOPIC = "devices/demo/"
 HEAP = 128  # KiB for the device, about what a Pico W leaves to a program
 LIMIT = 15  # seconds; nothing that has to happen may take longer
-MOSQUITTO = f"user root\nlog_dest stderr\nlog_type all\nallow_anonymous true\nlistener PORT {HOST}\n"
+MOSQUITTO = f"""
+user root
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_type information
+allow_anonymous true
+listener PORT {HOST}
+"""
 AMQTT = {
     "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:PORT"}},
     "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
@@ -63,16 +72,16 @@ class Stage:
     def __init__(self):
         self.events = queue.Queue()
         self.start = time.monotonic()
-        self.log = []  # of the broker
+        self.log = []  # what the broker has printed
 
     def say(self, text, who="--"):
         print(f"{time.monotonic() - self.start:5.1f} s  {who:<10} {text}", flush=True)
 
     def show(self, event):
-        if event.source == "broker":
-            self.log.append(event.text)
-        elif event.text is None:
+        if event.text is None:
             self.say(f"the {event.source} is gone")
+        elif event.source == "broker":
+            self.log.append(event.text)
         else:
             self.say(event.text + " (retained)" * event.retained, event.source.removeprefix(TOPIC))
 
@@ -170,10 +179,10 @@ def start_broker(stage, stack):
         config.write_text(broker.config.replace("PORT", str(port)))
         stage.say(f"A broker: {broker.name} on port {port}")
         stack.enter_context(stage.process("broker", [*broker.argv, config], broker.env))
-        event = stage.wait(f"{broker.name} to listen", lambda event: not event.text or broker.listens in event.text)
+        event = stage.wait(broker.name, lambda event: event.text is None or broker.listens in event.text)
         if event.text:
             return port
-    raise Failed(f"{broker.name} does not start")
+    raise Failed("\n".join([f"{broker.name} does not start", *stage.log[-5:]]))
 
 
 def start_device(stage, stack, port):
@@ -190,9 +199,18 @@ def start_device(stage, stack, port):
     return stack.enter_context(stage.process("device", [*argv, *program], env))
 
 
+def values(stage, name):
+    """The next message of that name, which must be JSON."""
+    text = stage.wait_for(name)
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Failed(f"{name} is not JSON: {text}") from None
+
+
 def reports(stage, count):
     """Wait for so many reports, which must be numbered without a gap and hold real values; all of them."""
-    got = [json.loads(stage.wait_for("telemetry")) for _ in range(count)]
+    got = [values(stage, "telemetry") for _ in range(count)]
     for before, report in zip(got, got[1:]):
         if report["count"] != before["count"] + 1 or report["uptime"] < before["uptime"] or report["free"] <= 0:
             raise Failed(f"{report} can't be the report after {before}")
@@ -202,14 +220,14 @@ def reports(stage, count):
 def order(stage, observer, command):
     """Send the device a command; its answer."""
     observer.publish(TOPIC + "command", command, 1)
-    return json.loads(stage.wait_for("answer"))
+    return values(stage, "answer")
 
 
 def show(stage, stack, seconds):
     """The demo: a broker, an observer, a device; readings, commands, and an end that nobody could announce."""
     port = start_broker(stage, stack)
     observer = stack.enter_context(stage.observer(port, TOPIC + "#"))
-    stage.wait("the broker to accept an observer", lambda event: event.source == "observer")
+    stage.wait("an observer", lambda event: event.source == "observer")
     device = start_device(stage, stack, port)
     stage.wait_for("status", "online")
 

@@ -2,19 +2,11 @@
 import mqtt
 from kit import emit
 
-SIZE = 150  # bytes of the long messages, whose remaining length takes two bytes
-
-
-def plan(name):
-    # What is published to the client's own topic, in this order: (payload, QoS).
-    words = [("2a", 2), ("1a", 1), ("0a", 0), ("1b", 1), ("2b", 2), ("0b", 0), ("1c", 1), ("2c", 2)]
-    return [((word + "x" * SIZE if word[1] == "b" else word).encode(), qos) for word, qos in words]
-
-
 class Player:
     # One client that goes through the exchange and reports what it saw when it is through.
-    def __init__(self, url, name, options):
+    def __init__(self, url, name, messages, options):
         self.name = name
+        self.messages = messages
         self.results = []  # of attempts
         self.lost = []  # reasons
         self.answers = []  # to requests
@@ -33,7 +25,7 @@ class Player:
     def _subscribed(self, code, granted):
         self.answers.append([code, granted])
         self.client.unsubscribe(self.name + "/x", self._unsubscribed)
-        for payload, qos in plan(self.name):
+        for payload, qos in self.messages:
             # Waited for: the callback of each, and where it can't be lost, its coming back.
             self.left += 2 if qos else 1
             self.client.publish(self.name, payload, qos, callback=self._noting(payload))
@@ -65,14 +57,17 @@ class Player:
                 self.client.publish(self.name, b"end", 2, callback=self._noting(b"end"))
 
     def _gone(self):
-        c = self.client
-        emit("player", self.name, self.results, self.lost, self.answers, self.codes, self.delivered, self.heard)
-        emit("rest", self.name, c.pending(), c.dropped)
+        seen = {"results": self.results, "lost": self.lost, "answers": self.answers, "codes": self.codes}
+        seen["delivered"] = self.delivered
+        seen["heard"] = self.heard
+        seen["rest"] = [self.client.pending(), self.client.dropped]
+        emit("player", self.name, seen)
 
 
-def play(lanes, together, **options):
-    # Plays with a new client on each lane, [url, name], so many at the same time.
+def play(lanes, together, messages, **options):
+    # Plays with a new client on each lane, [url, name], so many at the same time. `messages`: [payload, QoS], which
+    # each publishes to the topic of its name, to which it subscribes.
     for start in range(0, len(lanes), together):
-        players = [Player(url, name, options) for url, name in lanes[start : start + together]]
+        players = [Player(url, name, messages, options) for url, name in lanes[start : start + together]]
         mqtt.run(*[player.client for player in players])
     emit("end", len(lanes))

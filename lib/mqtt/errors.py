@@ -8,6 +8,7 @@ from micropython import const
 from . import packets
 
 _EPIPE = const(32)  # not in every board's errno
+_EBUSY = const(16)
 
 _CONNECT = {
     -1: "the connection failed",
@@ -105,7 +106,6 @@ _HANDSHAKE = {
     -29184: "the server does not speak TLS on this port",
     -29312: "the server hung up in the TLS handshake; it may want a client certificate (ssl options cert and key)",
     -30592: "the server refused the TLS handshake; it may want a client certificate (ssl options cert and key)",
-    -32512: "not enough memory for the TLS handshake",
     -9984: "the server's certificate could not be verified",
 }
 
@@ -151,6 +151,9 @@ def _failed(why, config):
     number = why.args[0] if why.args else None
     if number in _HANDSHAKE:
         return _HANDSHAKE[number]
+    # mbedTLS has many numbers for this, all with that in the text.
+    if config.tls and (number in (errno.ENOMEM, _EBUSY) or "alloc" in str(why).lower()):
+        return "not enough memory for the TLS handshake"
     if "addrinfo" in str(number) or isinstance(number, int) and -20 < number < 0:
         return "the host name could not be found"
     words = _SOCKET.get(number, "the network failed: %s" % why)

@@ -16,49 +16,38 @@ _INT = (int,)
 _TIME = (int, float)
 
 _SCHEMES = {"tcp": 1883, "mqtt": 1883, "ssl": 8883, "mqtts": 8883}
-_DEFAULTS = {
-    "username": None,
-    "password": None,
-    "keepalive": 60,
-    "willtopic": None,
-    "willmessage": b"",
-    "willqos": 0,
-    "willretain": False,
-    "cleansession": True,
-    "timeout": 30,
-    "ssl": None,
-    "reconnect": False,
-    "linkup": None,
-    "maxinflight": 16,
-    "maxqueued": 64,
-    "maxqueuedbytes": 16384,
-    "overflow": "refuse",
-    "maxmessage": 262144,
-    "oversize": None,
-}
-# name, lowest, highest and types of what is a number
-_NUMBERS = (
-    ("keepalive", 0, 65535, _INT),
-    ("willqos", 0, 2, _INT),
-    ("willretain", 0, 1, _FLAG),
-    ("cleansession", 0, 1, _FLAG),
-    ("timeout", 0.001, _LONGEST, _TIME),
-    ("maxinflight", 1, 65535, _INT),
-    ("maxqueued", 1, _MOST, _INT),
-    ("maxqueuedbytes", 1, _MOST, _INT),
-    ("maxmessage", 1, _MOST, _INT),
-)
 
 
 def _number(name, value, low, high, kind):
+    # Returns the value if it is a number between the bounds.
     if type(value) not in kind:
         raise bad(name, value, "is not a number" if kind is _TIME else "is not an int", TypeError)
     if not low <= value <= high:
         raise bad(name, value, "is not %s to %s" % (low, high))
+    return value
 
 
 def _merge(options, more):
-    merged = dict(_DEFAULTS)
+    merged = {
+        "username": None,
+        "password": None,
+        "keepalive": 60,
+        "willtopic": None,
+        "willmessage": b"",
+        "willqos": 0,
+        "willretain": False,
+        "cleansession": True,
+        "timeout": 30,
+        "ssl": None,
+        "reconnect": False,
+        "linkup": None,
+        "maxinflight": 16,
+        "maxqueued": 64,
+        "maxqueuedbytes": 16384,
+        "overflow": "refuse",
+        "maxmessage": 262144,
+        "oversize": None,
+    }
     for given in (options or {}, more):
         if not isinstance(given, dict):
             raise bad("options", given, "is not a dict", TypeError)
@@ -104,13 +93,14 @@ def parse(config, url, clientid, options, more):
     """
     secure, config.host, config.port = parseurl(url)
     merged = _merge(options, more)
-    for name, low, high, kind in _NUMBERS:
-        _number(name, merged[name], low, high, kind)
-        setattr(config, name, merged[name])
+    config.cleansession = _number("cleansession", merged["cleansession"], 0, 1, _FLAG)
+    config.keepalive = _number("keepalive", merged["keepalive"], 0, 65535, _INT)
+    config.timeout = int(_number("timeout", merged["timeout"], 0.001, _LONGEST, _TIME) * 1000)
+    for name in ("maxinflight", "maxqueued", "maxqueuedbytes", "maxmessage"):
+        setattr(config, name, _number(name, merged[name], 1, 65535 if name == "maxinflight" else _MOST, _INT))
     config.clientid = bytes(packets.field("clientid", clientid, _TEXT))
     config.packet = _connect(config.clientid, merged)
     config.keepalive *= 1000
-    config.timeout = int(config.timeout * 1000)
     config.min, config.max = _delays(merged["reconnect"])
     if merged["oversize"] is None:
         merged["oversize"] = "drop" if config.max else "close"
@@ -156,11 +146,13 @@ def _connect(clientid, merged):
         raise bad("clientid", clientid, "is not 1 to 255 characters long")
     flags = 2 if merged["cleansession"] else 0
     fields = [clientid]
+    willqos = _number("willqos", merged["willqos"], 0, 2, _INT)
+    willretain = _number("willretain", merged["willretain"], 0, 1, _FLAG)
     message = packets.field("willmessage", merged["willmessage"], _BINARY)
     if merged["willtopic"] is not None:
         fields.append(packets.field("willtopic", merged["willtopic"], _TOPIC))
         fields.append(message)
-        flags |= 4 | merged["willqos"] << 3 | (32 if merged["willretain"] else 0)
+        flags |= 4 | willqos << 3 | (32 if willretain else 0)
     if merged["username"] is not None:
         fields.append(packets.field("username", merged["username"], _TEXT))
         flags |= 0x80

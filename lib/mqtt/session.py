@@ -9,7 +9,7 @@ from micropython import const
 from . import packets
 from .packets import Broken
 
-_RX = const(1024)
+_RX = const(512)
 _TX = const(1024)
 # The end of the transmit buffer is for an acknowledgement of each packet that is taken, PINGREQ and DISCONNECT.
 _ROOM = const(1008)
@@ -422,6 +422,8 @@ class Session:
             self._at = body + length
             self._publish(first, rx, body, self._at)
         else:
+            if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
+                raise Broken(_MALFORMED, _TYPE, first, 0)
             if length + body > end:
                 if first != _SUBACK and length > 2:
                     raise Broken(_MALFORMED, _BODY, first, length)
@@ -534,8 +536,6 @@ class Session:
 
     def _control(self, first, buf, at, length):
         # Takes a packet that is not PUBLISH, whose body is buf[at : at + length].
-        if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
-            raise Broken(_MALFORMED, _TYPE, first, 0)
         if first == _PINGRESP and not length:
             self.ponged = True
             return

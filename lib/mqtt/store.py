@@ -27,7 +27,7 @@ class Store:
     """
 
     def load(self):
-        """Return what is kept: (client id or None, last packet identifier, list of inbound identifiers, list of messages).
+        """Return what is kept: (client id or None, last packet identifier, [inbound identifier], [message]).
 
         A message is (pid, released, first, topic, message): ints, a bool, an int with QoS and retain flag as in a
         PUBLISH's first byte, bytes, bytes; in the order in which they were put.
@@ -185,7 +185,7 @@ class FileStore(Store):
 
     An append-only log with a checksum for each record: a power cut at any byte leaves a readable store. A message costs
     12 bytes besides topic and payload, and 9 when it is finished; see docs/reliability.md for the wear of the flash.
-    A message may have up to 65,532 bytes. ValueError for a file that is no store or of a newer format: it is left alone.
+    A message may have up to 65,532 bytes. ValueError for a file that is no store or of a newer format.
     """
 
     def __init__(self, path):

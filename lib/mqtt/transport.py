@@ -91,16 +91,20 @@ class Transport:
             self.sent = True
         return n or None
 
-    def events(self, write):
-        """What to wait for; `write`: there is something to write."""
+    def _events(self, write):
         if not self.ready:
             return select.POLLOUT
         return select.POLLIN | select.POLLOUT if write else select.POLLIN
 
+    def register(self, poller, tls, write):
+        """Have a poller wait as `wait` does, if this is (`tls` True) or is not yet a TLS stream."""
+        if self.sock and (self._raw is not None) == tls:
+            poller.register(self.sock, self._events(write))
+
     def wait(self, ms, write):
         """Wait up to `ms` for something to read, or, with `write`, to be able to write."""
         if self._poller:
-            self._poller.modify(self.sock, self.events(write))
+            self._poller.modify(self.sock, self._events(write))
             for _ in self._poller.ipoll(ms):
                 return
 

@@ -1,0 +1,303 @@
+"""Limits of the outgoing queue, and inbound messages that are too large for maxmessage or for memory."""
+
+import pytest
+from harness import wire
+from harness.engine import MOST, Engine, session
+from hypothesis import given
+from hypothesis import strategies as st
+
+# -- the outgoing queue
+
+
+def test_maxqueued_refuses_and_keeps_what_was_accepted():
+    engine = Engine(maxqueued=3)
+    assert [engine.offer(t, b"", qos) for t, qos in zip("abcde", (1, 0, 2, 0, 1))] == [0, 0, 0, -12, -12]
+    assert (engine.session.pending(), engine.session.dropped, engine.done) == (3, 0, [])
+    engine.connect()
+    assert engine.sent() == ["PUBLISH1 a 1", "PUBLISH0 b", "PUBLISH2 c 2"]
+    assert engine.offer("d") == 0, "b is finished"
+    assert engine.offer("e", b"", 1) == -12
+    engine.feed(wire.ack("PUBACK", 1) + wire.ack("PUBREC", 2))
+    assert engine.offer("f", b"", 1) == 0
+    assert engine.offer("g", b"", 1) == 0, "d has left, too"
+    assert engine.offer("h") == -12, "c waits for PUBCOMP"
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_maxqueuedbytes_counts_topic_and_message(qos):
+    engine = Engine(maxqueuedbytes=100)
+    assert [engine.offer("éé", bytes(n), qos) for n in (46, 47, 46, 0)] == [0, -12, 0, -12]
+    assert engine.session.cancel(engine.session.entries[0])
+    assert [engine.offer("abcd", bytes(n), qos) for n in (47, 40, 3, 2, 0)] == [-12, 0, -12, 0, -12]
+    assert engine.session.pending() == 3
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_one_message_may_be_over_the_limit_of_bytes(qos):
+    engine = Engine(maxqueuedbytes=100)
+    assert engine.offer("a", bytes(500), qos) == 0
+    assert engine.offer("b", b"", qos) == -12
+    engine = Engine(maxqueuedbytes=100)
+    assert engine.offer("b", b"", qos) == 0
+    assert engine.offer("a", bytes(100), qos) == -12
+
+
+def test_messages_in_the_transmit_buffer_count():
+    """QoS 0 that was encoded and has not left is pending."""
+    engine = Engine(maxqueued=4, maxqueuedbytes=40).connect()
+    engine.out.room = 0
+    assert engine.session.publish0(b"a", bytes(9), 0) and engine.session.publish0(b"a", bytes(9), 0)
+    assert engine.session.pending() == 2
+    assert not engine.session.publish0(b"a", bytes(20), 0)
+    assert engine.offer("b", bytes(20), 1) == -12
+    assert engine.session.publish0(b"a", b"", 0) and engine.session.publish0(b"a", b"", 0)
+    assert not engine.session.publish0(b"a", b"", 0)
+    assert engine.offer("b", b"", 1) == -12
+    engine.out.room = MOST
+    engine.flush()
+    assert engine.session.pending() == 0
+    assert engine.offer("b", bytes(39), 1) == 0
+    assert len(engine.sent()) == 4
+
+
+def test_requests_do_not_count():
+    engine = Engine(maxqueued=2, maxqueuedbytes=10)
+    assert [engine.ask("a" * 20, 0), engine.ask("b"), engine.ask("c", 1)] == [0, 0, 0]
+    assert engine.session.pending() == 0
+    assert [engine.offer("a", b"", 1) for _ in range(3)] == [0, 0, -12]
+    engine.connect().feed(wire.suback(1, 0) + wire.ack("UNSUBACK", 2))
+    assert engine.session.pending() == 2
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "dropold"])
+def test_ten_thousand_messages_offered_offline(overflow):
+    engine = Engine(overflow=overflow, reconnect=True)
+    codes = [engine.offer("t", b"%05d" % n, 1) for n in range(10_000)]
+    assert (codes.count(0), engine.session.pending()) == (64 if overflow == "refuse" else 10_000, 64)
+    assert codes.count(-12) == 10_000 - codes.count(0)
+    engine.connect()
+    kept = [int(p.message) for p in engine.sent_packets()]
+    assert kept == list(range(16)) if overflow == "refuse" else kept == list(range(9936, 9952))
+    assert engine.done == [("t", -12)] * (codes.count(0) - 64)
+
+
+sizes = st.integers(0, 12).map(lambda n: n * 5)
+offers = st.lists(st.tuples(st.integers(0, 2), sizes), max_size=20)
+
+
+@given(offers, st.integers(2, 6), st.sampled_from([30, 60, 1000]))
+def test_dropold_gives_up_the_oldest_qos0_first_and_none_in_flight(offered, maxqueued, maxbytes):
+    """No more than needed, and none if that would not make room."""
+    engine = Engine(maxinflight=2, maxqueued=maxqueued, maxqueuedbytes=maxbytes, overflow="dropold").connect()
+    kept = [("fly0", 1, 4), ("fly1", 1, 4)]
+    for name, qos, _ in kept:
+        engine.send(name, b"", qos)
+    expected = []
+    for n, (qos, size) in enumerate(offered):
+        name = f"{n:02d}"
+        old, rest = [], list(kept)
+
+        def fits(rest=rest, more=size + 2):
+            return len(rest) < maxqueued and sum(size for _, _, size in rest) + more <= maxbytes
+
+        while not fits() and len(rest) > 2:
+            old.append(min(rest[2:], key=lambda q: q[1] > 0))
+            rest.remove(old[-1])
+        code = engine.offer(name, bytes(size), qos)
+        assert code == (0 if fits() else -12)
+        if not code:
+            kept = [*rest, (name, qos, size + 2)]
+            expected += [(victim, -12) for victim, _, _ in old]
+    engine.session.calls()
+    assert engine.done == expected
+    assert engine.session.dropped == len(expected)
+    assert engine.session.pending() == len(kept)
+    for _ in kept:
+        engine.feed(b"".join(wire.ack(kind, pid) for pid in range(1, 30) for kind in ("PUBACK", "PUBREC", "PUBCOMP")))
+    assert [s.split()[1] for s in engine.sent() if "PUBLISH" in s] == [name for name, _, _ in kept]
+
+
+# -- inbound messages over maxmessage
+
+
+def big_between_small(size, qos):
+    """`size` bytes of body."""
+    big = wire.publish("big", bytes(size - 5 - 2 * (qos > 0)), qos, qos and 7)
+    return wire.publish("small", b"x", 1, 1), big, wire.publish("after", b"y", 1, 2)
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_oversize_drop_at_every_split(qos):
+    """Skipped, acknowledged as its QoS asks, counted; before and after it all is as ever."""
+    data = b"".join(big_between_small(300, qos))
+    for first in range(len(data) + 1):
+        for step in (MOST, 1) if first in (0, 20) else (MOST,):
+            engine = Engine(maxmessage=299, oversize="drop").connect()
+            engine.feed(data[:first])
+            engine.feed(data[first:], step)
+            assert [m[0] for m in engine.messages] == ["small", "after"], f"split at byte {first}"
+            answer = [[], ["PUBACK 7"], ["PUBREC 7"]][qos]
+            assert engine.sent() == ["PUBACK 1", *answer, "PUBACK 2"]
+            assert engine.session.dropped == 1
+
+
+@pytest.mark.parametrize("size", [301, 1024, 1030, 5000, 70_000])
+@pytest.mark.parametrize("step", [MOST, 1000, 7])
+def test_oversize_drop_of_any_size(size, step):
+    engine = Engine(maxmessage=300, oversize="drop").connect()
+    engine.feed(b"".join(big_between_small(size, 1)) * 2, step)
+    assert [m[0] for m in engine.messages] == ["small", "after"] * 2
+    assert engine.sent() == ["PUBACK 1", "PUBACK 7", "PUBACK 2"] * 2
+    assert engine.session.dropped == 2
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_oversize_close_at_every_split(qos):
+    small, big, after = big_between_small(300, qos)
+    data = small + big + after
+    for first in range(len(data)):
+        engine = Engine(maxmessage=299, oversize="close").connect()
+        why = engine.fails(data[:first]) or engine.fails(data[first:])
+        assert (why[0], why[3]) == (-3, 300), f"split at byte {first}"
+        assert [m[0] for m in engine.messages] == ["small"]
+        assert engine.session.dropped == 0
+
+
+@pytest.mark.parametrize("oversize", ["drop", "close"])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_a_body_of_maxmessage_bytes_is_not_too_large(qos, oversize):
+    for size in (300, 1018, 1019, 1020, 5000):
+        engine = Engine(maxmessage=size, oversize=oversize).connect()
+        engine.feed(b"".join(big_between_small(size, qos)))
+        assert [m[0] for m in engine.messages] == ["small", "big", "after"]
+        assert engine.session.dropped == 0
+
+
+def test_a_qos2_message_that_is_too_large_counts_once_however_often_it_is_repeated():
+    engine = Engine(maxmessage=100, oversize="drop").connect()
+    for dup in (0, 1, 1):
+        engine.feed(wire.publish("t", bytes(200), 2, 7, dup=dup))
+    engine.feed(wire.ack("PUBREL", 7) + wire.publish("t", bytes(200), 2, 7))
+    assert engine.session.dropped == 2
+    assert engine.sent() == ["PUBREC 7"] * 3 + ["PUBCOMP 7", "PUBREC 7"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        wire.packet("PUBLISH", b"\0\1t\0\1" + bytes(200), 6),
+        wire.packet("PUBLISH", b"\0\1t" + bytes(200), 8),
+        wire.publish("t", bytes(200), 1, 0),
+        wire.publish("t", bytes(200), 2, 0),
+        wire.packet("PUBLISH", b"\1\0" + bytes(200), 2),
+        wire.packet("PUBLISH", b"\0\xc8" + bytes(200), 2),
+    ],
+    ids=["QoS 3", "DUP with QoS 0", "identifier 0, QoS 1", "identifier 0, QoS 2", "topic too long", "no identifier"],
+)
+def test_a_malformed_message_is_not_dropped_for_its_size(data):
+    for step in (MOST, 1):
+        engine = Engine(maxmessage=100, oversize="drop").connect()
+        why = engine.fails(data, step)
+        assert why and why[0] == -4
+        assert engine.sent() == [] and engine.session.dropped == 0
+
+
+# -- memory
+
+
+def fails_from(size):
+    def make(value):
+        if (value if isinstance(value, int) else len(value)) >= size:
+            raise MemoryError
+        return bytearray(value)
+
+    return make
+
+
+@pytest.mark.parametrize("step", [MOST, 1, 100, 1023])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_no_memory_for_a_message_drop(monkeypatch, qos, step):
+    engine = Engine(oversize="drop").connect()
+    monkeypatch.setattr(session, "bytearray", fails_from(2000), raising=False)
+    engine.feed(b"".join(big_between_small(5000, qos)), step)
+    assert [m[0] for m in engine.messages] == ["small", "after"]
+    assert engine.sent() == ["PUBACK 1", *[[], ["PUBACK 7"], ["PUBREC 7"]][qos], "PUBACK 2"]
+    assert engine.session.dropped == 1
+    monkeypatch.undo()
+    engine.feed(wire.ack("PUBREL", 7) + b"".join(big_between_small(5000, qos)), step)
+    assert [m[0] for m in engine.messages[2:]] == ["small", "big", "after"], "when there is memory again"
+
+
+@pytest.mark.parametrize("step", [MOST, 1, 1023])
+def test_no_memory_for_a_message_close(monkeypatch, step):
+    engine = Engine(oversize="close").connect()
+    monkeypatch.setattr(session, "bytearray", fails_from(2000), raising=False)
+    why = engine.fails(b"".join(big_between_small(5000, 1)), step)
+    assert (why[0], why[3]) == (-3, 5000)
+    engine.lose()
+    engine.connect().feed(b"".join(big_between_small(500, 1)))
+    assert [m[0] for m in engine.messages] == ["small", "small", "big", "after"]
+
+
+@pytest.mark.parametrize("oversize", ["drop", "close"])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_no_memory_for_the_copy_that_is_delivered(monkeypatch, qos, oversize):
+    """The receive buffer holds it, the program can't have it."""
+    engine = Engine(oversize=oversize).connect()
+
+    def make(value):
+        if len(value) > 100:
+            raise MemoryError
+        return bytes(value)
+
+    monkeypatch.setattr(session, "bytes", make, raising=False)
+    why = engine.fails(b"".join(big_between_small(300, qos)))
+    if oversize == "close":
+        assert why[0] == -3
+        assert [m[0] for m in engine.messages] == ["small"]
+    else:
+        assert why is None
+        assert [m[0] for m in engine.messages] == ["small", "after"]
+        assert engine.sent() == ["PUBACK 1", *[[], ["PUBACK 7"], ["PUBREC 7"]][qos], "PUBACK 2"]
+        engine.feed(wire.publish("big", bytes(200), 2, 7, dup=1))
+        assert engine.session.dropped == (2 if qos < 2 else 1), "a repeated QoS 2 message counts once"
+
+
+@pytest.mark.parametrize("oversize", ["drop", "close"])
+@pytest.mark.parametrize("name", ["SUBACK", "a long topic"])
+def test_no_memory_for_other_packets_ends_the_connection(monkeypatch, name, oversize):
+    """Not with a MemoryError: the driver would get that again with each poll."""
+    data = {"SUBACK": wire.suback(1, *[0] * 5000), "a long topic": wire.publish("t" * 5000, b"x", 1, 1)}[name]
+    for step in (MOST, 1000):
+        engine = Engine(oversize=oversize).connect()
+        engine.ask("a", 0)
+        monkeypatch.setattr(session, "bytearray", fails_from(2000), raising=False)
+        why = engine.fails(data, step)
+        monkeypatch.undo()
+        assert why is None or why[0] in (-3, -4)
+        assert why or engine.session.dropped == 1
+
+
+def test_a_suback_over_maxmessage_ends_the_connection():
+    """maxmessage: "bytes of an inbound packet's body"; a server must not make a board allocate what it likes."""
+    for oversize in ("drop", "close"):
+        engine = Engine(maxmessage=5000, oversize=oversize).connect()
+        engine.ask("a", 0)
+        why = engine.fails(b"\x90" + wire.length(200_000_000))
+        assert why and why[0] in (-3, -4)
+
+
+def test_no_memory_for_a_packet_to_send(monkeypatch):
+    """The failure leaves from flush; nothing is lost by it, and nothing overtakes."""
+    engine = Engine().connect()
+    monkeypatch.setattr(session, "bytearray", fails_from(2000), raising=False)
+    for topic, qos in (("a", 1), ("b", 0)):
+        assert engine.offer(topic, bytes(3000), qos) == 0
+        assert engine.offer(topic * 2, b"", qos) == 0
+        for _ in range(2):
+            with pytest.raises(MemoryError):
+                engine.flush()
+        monkeypatch.setattr(session, "bytearray", bytearray)
+        engine.flush()
+        monkeypatch.setattr(session, "bytearray", fails_from(2000))
+    assert engine.sent() == ["PUBLISH1 a 1", "PUBLISH1 aa 2", "PUBLISH0 b", "PUBLISH0 bb"]
