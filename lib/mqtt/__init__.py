@@ -3,6 +3,8 @@
 from .client import Client
 from .packets import MQTTError, borrow
 
+createclient = Client
+
 AT_MOST_ONCE = 0
 AT_LEAST_ONCE = 1
 EXACTLY_ONCE = 2
@@ -20,11 +22,6 @@ BAD_QOS = -9
 NO_MORE_MSGIDS = -10
 OPERATION_INCOMPLETE = -11
 MAX_BUFFERED_MESSAGES = -12
-
-
-def createclient(store=None):
-    """Return a new Client; `store` is a session store such as `mqtt.store.FileStore`, or None."""
-    return Client(store)
 
 
 def run(*clients):

@@ -35,7 +35,8 @@ class Message:
     """A message to send, made by `createmessage`: `topic` (str or bytes), `message` (bytes), `qos`, `retain` (ints)."""
 
     # What the engine keeps, see `session`. Only what differs from these takes room in a message.
-    retain = dup = pid = awaits = 0
+    awaits = -1
+    retain = dup = pid = 0
     callback = None
 
     def __init__(self, client, topic, message, qos, retain):
@@ -67,7 +68,10 @@ class Message:
 
 
 class Client:
-    """An MQTT client; made by `mqtt.createclient`. Belongs to one thread."""
+    """An MQTT client, also called `mqtt.createclient`. Belongs to one thread.
+
+    store: a session store such as `mqtt.store.FileStore`, or None.
+    """
 
     def __init__(self, store=None):
         self._session = store.session(self._deliver) if store else Session(self._deliver)
@@ -170,10 +174,9 @@ class Client:
         session = self._session
         if not session.kept or not entry.qos:
             self._active()
-        if entry in session.entries:
+        if entry.awaits >= 0:
             # Sent again before it is finished: that is a message of its own.
             entry = Message(self, entry.topic, entry.message, entry.qos, entry.retain)
-        entry.awaits = 0
         code = session.accept(entry)
         if code:
             session.ended(callback, code)
@@ -203,7 +206,7 @@ class Client:
     def _request(self, topics, qos, callback):
         _handler("callback", callback)
         many = isinstance(topics, (list, tuple))
-        filters = [packets.field("topics", t, _FILTER) for t in (topics if many else (topics,))]
+        filters = [bytes(packets.field("topics", t, _FILTER)) for t in (topics if many else (topics,))]
         if not filters:
             raise bad("topics", topics, "is empty")
         if qos:

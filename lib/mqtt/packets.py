@@ -46,7 +46,7 @@ def bad(name, value, why, kind=ValueError):
 
 
 def payload(name, value):
-    """Return `value`, a str or bytes-like, as bytes-like; raises TypeError, or ValueError for ill-formed text."""
+    """Return `value`, a str, bytes, bytearray or memoryview of bytes, as bytes-like; raises TypeError or ValueError."""
     if isinstance(value, _BYTES):
         return value
     if not isinstance(value, str):

@@ -77,8 +77,8 @@ class Session:
     """The engine of one client, in which `entries` is the queue of all that is not finished.
 
     A message in it has `topic`, `message`, `qos`, `retain`, `size` (bytes of topic and payload, never 0), `callback`,
-    `pid` (0 with QoS 0) and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due.
-    That is its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
+    `pid` (0 with QoS 0) and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due,
+    -1 out of the queue. That is its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
 
     deliver(message): takes a message that has come.
     """
@@ -106,28 +106,27 @@ class Session:
         self._renewal = None  # the last request to subscribe again
         self._topic = ""  # the last one received, and its bytes
         self._name = bytearray()
-        self._good = b""  # the last topic sent to that was found good
+        self._good = None  # the last topic sent to that was found good
         self._reset()
 
     # -- one connection
 
     def _reset(self):
         # What belongs to a connection, as it is without one.
-        self.open = False  # for what the program sends: from CONNACK to DISCONNECT
+        self.stop()
         self._leaving = False
         self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
-        self._next = 0  # entries before this index were sent on this connection
-        self._head = self._tail = 0  # of what is waiting in the transmit buffer
+        self._next = self._asked = 0  # entries before this index were sent on this connection; so many are requests
+        self._tail = 0  # of what is waiting in the transmit buffer
         self._big = self._single = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
-        self._bigat = 0
+        self._head = 0  # of the one of these that is being written
         self._count0 = self._bytes0 = 0  # messages of QoS 0 in the transmit buffer
         self._rx = self._home
-        self._at = self._end = self._left = 0
 
     def stop(self):
         """Take no more packets, and send no more but what is on its way and DISCONNECT."""
         self._at = self._end = self._left = 0
-        self.open = False
+        self.open = False  # for what the program sends: from CONNACK to DISCONNECT
         self._leaving = True
 
     def closed(self, lose):
@@ -135,8 +134,10 @@ class Session:
 
         A message of QoS 0 that was begun is lost (-1).
         """
-        if self._single and self._bigat:
-            self.finish(self._single, _FAILURE, None)
+        if self._big:
+            if self._single and self._head:
+                self.finish(self._single, _FAILURE, None)
+            self._head = 0
         at = 0
         place = self._next
         while at < self._tail:
@@ -158,6 +159,10 @@ class Session:
         for entry in self.entries[:]:
             if lose > (0 if not entry.size else 2 if entry.pid else 1):
                 self.finish(entry, _INCOMPLETE, None)
+            elif not entry.size:
+                # Not before the messages that were in flight [MQTT-4.4.0-1].
+                self.entries.remove(entry)
+                self.entries.append(entry)
 
     # -- sending
 
@@ -204,16 +209,16 @@ class Session:
                         old.append(e)
         if self.full(entry.size, old):
             return _FULL
-        pid = 0
-        if entry.qos:
-            pid = self._newid()
-            if not pid:
-                return _NO_MORE_MSGIDS
-            self._inuse[pid] = entry
-        entry.pid = pid
+        pid = self._newid() if entry.qos else 0
+        if pid is None:
+            return _NO_MORE_MSGIDS
         for e in old:
             self.dropped += e.callback is not None
             self.finish(e, _FULL, None)
+        if pid:
+            self._inuse[pid] = entry
+        entry.pid = pid
+        entry.awaits = 0
         self.entries.append(entry)
         self._bytes += entry.size
         return 0
@@ -221,7 +226,7 @@ class Session:
     def request(self, filters, qos, callback, many):
         """Queue a SUBSCRIBE (`qos`: a list) or an UNSUBSCRIBE (None); return 0 or -10. `many`: the answer is a list."""
         pid = self._newid()
-        if not pid:
+        if pid is None:
             return _NO_MORE_MSGIDS
         r = self._inuse[pid] = _Request(pid, filters, qos, callback, many)
         self.entries.append(r)
@@ -230,7 +235,7 @@ class Session:
 
     def cancel(self, entry):
         """Give a message up; False: it is finished, or the broker has it or is being sent it."""
-        if entry not in self.entries or entry.awaits == _PUBCOMP or entry is self._single:
+        if entry.awaits < 0 or entry.awaits == _PUBCOMP or entry is self._single:
             return False
         self.finish(entry, _INCOMPLETE, None)
         return True
@@ -241,18 +246,19 @@ class Session:
         self.entries.pop(i)
         if i < self._next:
             self._next -= 1
+            self._asked -= not entry.size
         if entry.pid:
             del self._inuse[entry.pid]
-        callback = entry.callback
+        entry.awaits = -1
         if entry.size:
             self._bytes -= entry.size
             if entry.pid and not code and self.ondelivery is not None:
                 self.due.append((self.ondelivery, entry))
-            self.ended(callback, code)
+            self.ended(entry.callback, code)
         else:
             self._requests -= 1
-            if callback is not None:
-                self.due.append((callback, code, granted) if entry.qos else (callback, code))
+            if entry.callback is not None:
+                self.due.append((entry.callback, code, granted) if entry.qos else (entry.callback, code))
 
     def ended(self, callback, code):
         """Tell how a message ended; a failure nobody waits for shows in `dropped` and `lasterror`."""
@@ -263,36 +269,34 @@ class Session:
             self.why = code
 
     def _newid(self):
-        # The next free packet identifier [MQTT-2.3.1-2], 0: none.
+        # The next free packet identifier [MQTT-2.3.1-2], None if there is none.
         for _ in range(65535):
             self._lastid = self._lastid % 65535 + 1
             if self._lastid not in self._inuse:
                 return self._lastid
-        return 0
 
     def flush(self, out):
         """Write what is waiting to `out.write(buf, offset, length)` until all has left or it returns None."""
         while True:
-            if self._big:
-                n = out.write(self._big, self._bigat, len(self._big) - self._bigat)
-                if n is None:
+            buf = self._big or self._tx
+            end = len(buf) if self._big else self._tail
+            if not end:
+                if self._next == len(self.entries) or not self._fill():
                     return
-                self._bigat += n
-                if self._bigat == len(self._big):
-                    self._bigat = 0
-                    self._big = None
-                    if self._single:
-                        self.finish(self._single, 0, None)
-                        self._single = None
-            elif self._tail:
-                n = out.write(self._tx, self._head, self._tail - self._head)
-                if n is None:
-                    return
-                self._head += n
-                if self._head == self._tail:
-                    self._head = self._tail = self._count0 = self._bytes0 = 0
-            elif self._next == len(self.entries) or not self._fill():
+                continue
+            n = out.write(buf, self._head, end - self._head)
+            if n is None:
                 return
+            self._head += n
+            if self._head == end:
+                self._head = 0
+                if not self._big:
+                    self._tail = self._count0 = self._bytes0 = 0
+                    continue
+                self._big = None
+                if self._single:
+                    self.finish(self._single, 0, None)
+                    self._single = None
 
     def _fill(self):
         # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished
@@ -306,7 +310,10 @@ class Session:
             elif not entry.size:
                 if not self.put(entry.packet):
                     break
-            elif not entry.awaits and self._next >= self.config.maxinflight or not self._encode(entry):
+                self._asked += 1
+            elif (
+                not entry.awaits and self._next - self._asked >= self.config.maxinflight or not self._encode(entry)
+            ):
                 break
             self._next += 1
         return self._tail or self._big
@@ -411,24 +418,27 @@ class Session:
                 return False
         if not self.open and first >> 4 != 2:
             raise Broken(_MALFORMED, _FIRST, first, 0)
-        if first >> 4 == 3:
-            if length > self.config.maxmessage:
-                return self._skip(first, length, body)
+        publish = first >> 4 == 3
+        if publish:
+            if first & 6 == 6 or first & 14 == 8:
+                raise Broken(_MALFORMED, _QOS, first, 0)
+        elif first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
+            raise Broken(_MALFORMED, _TYPE, first, 0)
+        elif length > 2 and first != _SUBACK:
+            raise Broken(_MALFORMED, _BODY, first, length)
+        try:
+            if length > 2 and length > self.config.maxmessage:
+                raise Broken(_TOO_LARGE, 0, 0, length)
             if length + body > end:
-                try:
-                    return self._grow(length + body - at)
-                except MemoryError:
-                    return self._skip(first, length, body)
-            self._at = body + length
+                return self._grow(length + body - at)
+        except Broken:
+            if not publish:
+                raise
+            return self._skip(first, length, body)
+        self._at = body + length
+        if publish:
             self._publish(first, rx, body, self._at)
         else:
-            if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
-                raise Broken(_MALFORMED, _TYPE, first, 0)
-            if length + body > end:
-                if first != _SUBACK and length > 2:
-                    raise Broken(_MALFORMED, _BODY, first, length)
-                return self._grow(length + body - at)
-            self._at = body + length
             self._control(first, rx, body, length)
         return True
 
@@ -449,7 +459,10 @@ class Session:
     def _grow(self, size):
         # Makes the receive buffer hold a packet of `size` bytes; returns False: bytes are missing.
         if size > len(self._rx):
-            rx = memoryview(bytearray(size))
+            try:
+                rx = memoryview(bytearray(size))
+            except MemoryError:
+                raise Broken(_TOO_LARGE, 0, 0, size)
             left = self._end - self._at
             rx[:left] = self._rx[self._at : self._end]
             self._rx = rx
@@ -465,8 +478,6 @@ class Session:
         payload = stop + 2 if qos else stop
         if payload > end or end < start:
             raise Broken(_MALFORMED, _BODY, first, end - at)
-        if first & 6 == 6 or first & 14 == 8:
-            raise Broken(_MALFORMED, _QOS, first, qos)
         pid = self._pid(first, buf, stop) if qos else 0
         try:
             topic = buf[start:stop]
@@ -486,8 +497,7 @@ class Session:
         except MemoryError:
             if not self.config.skip:
                 raise Broken(_TOO_LARGE, 0, 0, end - at)
-            self._took(qos, pid)
-            self.dropped += 1
+            self.dropped += self._took(qos, pid)
             return
         if qos == 2:
             # Remembered and answered before the handler has it, whatever that does [MQTT-4.3.3-2].
@@ -593,8 +603,7 @@ class Session:
         entries = self.entries
         if self._renewal in entries:
             self.finish(self._renewal, 0, None)
-        filters = list(self._subs)
-        if filters and not self.request(filters, [self._subs[f] for f in filters], None, True):
+        if self._subs and not self.request(list(self._subs), list(self._subs.values()), None, True):
             self._renewal = entries.pop()
             at = 0
             while at < len(entries) and entries[at].awaits and entries[at].size:

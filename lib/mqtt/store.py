@@ -122,6 +122,7 @@ class _StoredSession(Session):
                 self.entries.pop()
                 self._bytes -= entry.size
                 del self._inuse[entry.pid]
+                entry.awaits = -1
                 return _PERSISTENCE_ERROR
         return code
 

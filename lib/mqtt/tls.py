@@ -81,7 +81,8 @@ def _der(name, value, kind):
             with open(value, "rb") as f:
                 value = f.read()
         except OSError as e:
-            raise ValueError("%s: the file %r cannot be read (error %s)" % (name, value[:80], e.args[0]))
+            path = value if len(value) < 80 else ""
+            raise ValueError("%s: the file %r cannot be read (error %s)" % (name, path, e.args[0]))
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError("%s: is neither bytes nor a path" % name)
     value = bytes(value)
