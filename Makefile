@@ -7,7 +7,7 @@ TOOLS  := $(VENV)/tools-installed
 AMQTT  := $(VENV)/amqtt-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint build clean
+.PHONY: help demo test chaos lint build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(TOOLS) ## a MicroPython device talks to a real broker (DEMO_SECONDS=60 k
 
 test: $(TOOLS) ## all tests on CPython and MicroPython (ARGS="-k name" passes arguments to pytest)
 	@$(PY) -m tools.runtests $(ARGS)
+
+chaos: $(TOOLS) ## cut the connection after every byte, kill the process at every record: nothing lost, nothing doubled
+	@cd host_tests && ../$(PY) -m chaos
 
 lint: $(TOOLS) ## check the style of the Python code
 	@$(PY) -m ruff check --no-cache --output-format concise .

@@ -107,11 +107,12 @@ class Client:
     def _deliver(self, message):
         topic = message.topic
         if topic is not self._topic:
+            self._topic = None
             routes = self._routes
-            self._topic = topic
             self._targets = [routes[f] for f in routes if f and packets.matches(f, topic)]
             if not self._targets and None in routes:
                 self._targets = (routes[None],)
+            self._topic = topic
         if not self._targets:
             self._session.dropped += 1
         for fn in self._targets:

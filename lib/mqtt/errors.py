@@ -45,6 +45,7 @@ _WHY = {
     -102: "no PINGRESP: the server did not answer the keep alive request in time",
     -103: "the server took no more data within the timeout",
     -104: "the network is down",
+    -105: "no answer to the TLS handshake within the timeout",
 }
 _MALFORMED = (
     "a remaining length of more than four bytes",
@@ -104,8 +105,10 @@ _TLS = (
 )
 _HANDSHAKE = {
     -29184: "the server does not speak TLS on this port",
-    -29312: "the server hung up in the TLS handshake; it may want a client certificate (ssl options cert and key)",
-    -30592: "the server refused the TLS handshake; it may want a client certificate (ssl options cert and key)",
+    -29312: "the server hung up in the TLS handshake: it may not speak TLS on this port, or want a client certificate "
+    "(ssl options cert and key)",
+    -30592: "the server refused the TLS handshake: it may want a client certificate (ssl options cert and key), "
+    "or a TLS version or cipher that this device lacks",
     -9984: "the server's certificate could not be verified",
 }
 

@@ -23,6 +23,7 @@ _TIMEOUT = const(-101)
 _NOPING = const(-102)
 _STALLED = const(-103)
 _NOLINK = const(-104)
+_NOHANDSHAKE = const(-105)
 
 # What a transport raises; a certificate that fails the verification is a ValueError.
 _FAILURES = (OSError, ValueError, MemoryError)
@@ -209,12 +210,12 @@ class Link:
                 self._down = False
                 self.left = 0
                 self._since = now
-                self._state = _ACTIVE
                 self.transport = Transport(config.host, config.port, config.tls)
+                self._state = _ACTIVE
         elif is_open:
             self._alive(now)
         elif self._before(-over):
-            self._fail(-1, _TIMEOUT)
+            self._fail(-1, _NOHANDSHAKE if config.tls and self.transport.ready == 1 else _TIMEOUT)
 
     def _alive(self, now):
         # The deadlines of an open connection: when it counts as stable, a stalled write, keep alive [MQTT-3.1.2-23].
@@ -290,6 +291,8 @@ def run(clients):
         links = [c._link for c in clients if c._link and c._link.busy()]
         if not links:
             return
+        if True in [link.inside for link in links]:
+            raise MQTTError(-1)  # in a handler it would wait for itself
         if len(links) == 1:
             links[0].poll(_FOREVER_MS)
         elif not sum([link.poll(0) for link in links]):

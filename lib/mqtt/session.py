@@ -97,7 +97,7 @@ class Session:
         self.dropped = 0
         self.why = None  # of `lasterror`
         self.entries = []
-        self._requests = 0  # how many of them are requests
+        self._asks = 0  # how many of them are requests
         self._bytes = 0  # size of them all
         self._inuse = {}  # packet identifier: entry
         self._lastid = 0
@@ -114,7 +114,7 @@ class Session:
     def _reset(self):
         # What belongs to a connection, as it is without one.
         self.stop()
-        self._leaving = False
+        self._bye = False
         self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
         self._next = self._asked = 0  # entries before this index were sent on this connection; so many are requests
         self._tail = 0  # of what is waiting in the transmit buffer
@@ -127,7 +127,7 @@ class Session:
         """Take no more packets, and send no more but what is on its way and DISCONNECT."""
         self._at = self._end = self._left = 0
         self.open = False  # for what the program sends: from CONNACK to DISCONNECT
-        self._leaving = True
+        self._bye = True
 
     def closed(self, lose):
         """The connection has ended. What is given up (-11) with it: 1, requests; 2, messages of QoS 0 too; 3, all.
@@ -168,7 +168,7 @@ class Session:
 
     def pending(self):
         """The number of messages accepted and not finished (QoS 0: not yet sent)."""
-        return len(self.entries) - self._requests + self._count0
+        return len(self.entries) - self._asks + self._count0
 
     def waiting(self):
         """Whether bytes are waiting for the network."""
@@ -230,7 +230,7 @@ class Session:
             return _NO_MORE_MSGIDS
         r = self._inuse[pid] = _Request(pid, filters, qos, callback, many)
         self.entries.append(r)
-        self._requests += 1
+        self._asks += 1
         return 0
 
     def cancel(self, entry):
@@ -242,6 +242,11 @@ class Session:
 
     def finish(self, entry, code, granted):
         """An entry has come to its end: take it off, tell its callback; `granted`: what SUBACK said."""
+        # The call first: if there is no memory for it, nothing has happened yet.
+        if entry.size:
+            self.ended(entry.callback, code)
+        elif entry.callback is not None:
+            self.due.append((entry.callback, code, granted) if entry.qos else (entry.callback, code))
         i = self.entries.index(entry)
         self.entries.pop(i)
         if i < self._next:
@@ -250,15 +255,11 @@ class Session:
         if entry.pid:
             del self._inuse[entry.pid]
         entry.awaits = -1
-        if entry.size:
-            self._bytes -= entry.size
-            if entry.pid and not code and self.ondelivery is not None:
-                self.due.append((self.ondelivery, entry))
-            self.ended(entry.callback, code)
-        else:
-            self._requests -= 1
-            if entry.callback is not None:
-                self.due.append((entry.callback, code, granted) if entry.qos else (entry.callback, code))
+        self._bytes -= entry.size
+        if not entry.size:
+            self._asks -= 1
+        elif entry.pid and not code and self.ondelivery is not None:
+            self.due.append((self.ondelivery, entry))
 
     def ended(self, callback, code):
         """Tell how a message ended; a failure nobody waits for shows in `dropped` and `lasterror`."""
@@ -393,8 +394,10 @@ class Session:
         """Make the calls that are due now; return whether there were any."""
         count = len(self.due)
         for _ in range(count):
-            call = self.due.pop(0)
-            call[0](*call[1:])
+            call = self.due[0]
+            args = call[1:]
+            self.due.pop(0)
+            call[0](*args)
         return count > 0
 
     def _take(self):
@@ -505,7 +508,7 @@ class Session:
                 self._deliver(message)
         else:
             self._deliver(message)
-            if qos and (self.open or self._leaving):
+            if qos and (self.open or self._bye):
                 self._took(qos, pid)
 
     def _took(self, qos, pid):
