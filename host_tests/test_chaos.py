@@ -1,14 +1,13 @@
 """A representative part of `make chaos`: the scripted exchange (scenarios/chaos.py), cut and resumed.
 
-Every fifth byte on MicroPython, every ninth on CPython; `make chaos` takes every one. Silence is tried at every packet
+Every seventh byte on MicroPython, every 13th on CPython; `make chaos` takes every one. Silence is tried at every packet
 boundary.
 """
 
 import pytest
 from chaos import cutting
-from harness.proxy import Cut
 
-STEP = {"micropython": 5, "cpython": 9}
+STEP = {"micropython": 7, "cpython": 13}
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +46,7 @@ def test_pairs_of_cuts(runtime, field):
 
 
 def test_cuts_of_tls_records(runtime, field):
-    """Before, at and after every second record's end, those of the handshake included."""
-    cuts = cutting.every_record(cutting.uncut(field, runtime, tls=True), "rst")[::2]
+    """Every third place of: before, at and after each record's end, those of the handshake included."""
+    cuts = cutting.every_record(cutting.uncut(field, runtime, tls=True), "rst")[::3]
     verdict, _ = field.play(runtime, cuts, tls=True)
     good(verdict, len(cuts) * 9 // 10)
-
-
-def test_the_proof_can_fail(runtime, field):
-    """What the verdict is for: with a clean session, messages are lost where the connection is cut."""
-    cuts = [(Cut("down", at, "rst"),) for at in range(60, 600, 20)]
-    verdict, _ = field.play(runtime, cuts, cleansession=True, together=len(cuts), limit=10)
-    assert verdict.tried == len(cuts)
-    assert verdict.lost or verdict.doubled or verdict.problems

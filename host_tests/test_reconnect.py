@@ -4,7 +4,6 @@ Times are in ms.
 """
 
 import pytest
-from harness import wire
 
 NEAR = 2  # ms of rounding
 
@@ -23,7 +22,8 @@ def near(got, expected):
 def test_the_delay_doubles_up_to_max_and_the_wait_is_a_part_of_it(runtime, free_port):
     """The first attempt is followed by others, too; each wait is the fraction of the delay that the dice say."""
     url, fractions = f"tcp://127.0.0.1:{free_port}", [0.5, 0.25, 0.75, 0.0, 0.875]
-    ((_, log),) = runtime.run("reconnecting.waits", url=url, clientid="c", count=11, fractions=fractions, reconnect=True)
+    arguments = {"count": 11, "fractions": fractions, "reconnect": True}
+    ((_, log),) = runtime.run("reconnecting.waits", url=url, clientid="c", **arguments)
     assert [entry[:2] for entry in log] == [["failed", -1]] * 11
     delays = [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000, 60000]
     assert near(attempts(log), [delay * part for delay, part in zip(delays, fractions * 2)])

@@ -8,6 +8,7 @@ from harness.engine import Engine, config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_malformed import CASES, CONNACKS
+from test_packets import WELL_FORMED, octets
 
 STREAM = b"".join(
     [
@@ -166,6 +167,16 @@ def test_random_bytes_raise_nothing_but_broken(data, step, is_open, maxmessage, 
     engine.connect().feed(wire.publish("next", b"connection", 1, 9))
     assert engine.messages[-1] == ("next", b"connection", 1, 0, 0)
     assert engine.sent()[-1] == "PUBACK 9"
+
+
+@given(octets, st.integers(0, 2))
+def test_a_topic_of_any_bytes(topic, qos):
+    """Delivered if it is well-formed, not empty and without wildcards; else it ends the connection."""
+    engine = Engine().connect()
+    why = engine.fails(wire.publish(topic, b"x", qos, 1))
+    good = topic and WELL_FORMED.fullmatch(topic) and not set(topic) & set(b"#+")
+    assert (why and why[0]) == (None if good else -4)
+    assert [m[0].encode() for m in engine.messages] == ([topic] if good else [])
 
 
 @given(st.integers(0, len(STREAM) - 1), st.integers(0, 255), st.sampled_from(["change", "insert", "delete"]))

@@ -1,10 +1,11 @@
 """SUBSCRIBE and UNSUBSCRIBE: their answers, and making them again on another connection."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 from harness import wire
-from harness.engine import ALL, KEEP, QOS0, REQUESTS, Engine
+from harness.engine import ALL, KEEP, QOS0, REQUESTS, Client, Engine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,22 @@ def test_an_identifier_is_free_again_after_its_answer():
     engine.send("t", b"", 1)
     engine.feed(wire.suback(1, 0) + wire.ack("PUBACK", 2))
     assert engine.done == [("a", 0, 0), ("t", 0)]
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_subscribe_takes_a_buffer_that_the_program_uses_again(kind):
+    buffer = bytearray(b"a/b")
+    engine = Engine(reconnect=True).connect()
+    client = Client()
+    client._session = engine.session
+    client._link = SimpleNamespace(active=lambda: True, push=engine.flush)
+    assert client.subscribe(kind(buffer), 1, engine.note("a/b")) == 0
+    buffer[0] = ord("x")
+    engine.feed(wire.suback(1, 1))
+    assert (engine.sent(), engine.done) == (["SUBSCRIBE 1 a/b:1"], [("a/b", 0, 1)])
+    engine.lose()
+    engine.connect()
+    assert engine.sent() == ["SUBSCRIBE 2 a/b:1"]
 
 
 def test_a_large_subscribe_leaves_whole():

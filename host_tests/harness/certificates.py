@@ -44,6 +44,7 @@ class Identity:
     """A certificate (`chain`: with those between it and its authority) and its key."""
 
     def __init__(self, folder: Path, name: str, key: bytes, *chain: bytes):
+        self.leaf = chain[0]
         self.chain = b"".join(chain)
         self.der = der(chain[0])
         self.key_pem = key
@@ -75,6 +76,7 @@ class Certificates:
         self.server = self._issue("server", ca, *HOSTS)
         self.rsa = self._issue("rsa", rsa, *HOSTS, key_type=trustme.KeyType.RSA)
         self.chained = self._issue("chained", intermediate, *HOSTS)
+        self.unchained = Identity(folder, "unchained", self.chained.key_pem, self.chained.leaf)
         self.expired = self._issue("expired", ca, *HOSTS, not_before=now - 9 * DAY, not_after=now - 3 * DAY)
         self.future = self._issue("future", ca, *HOSTS, not_before=now + 3 * DAY, not_after=now + 9 * DAY)
         self.wrong_host = self._issue("wrong-host", ca, "other.example")

@@ -35,9 +35,9 @@ if "micropython" not in sys.modules:
     sys.path.insert(0, str(ROOT / "lib"))
 
 from mqtt import options, packets, session  # noqa: E402
-from mqtt.client import Message  # noqa: E402
+from mqtt.client import Client, Message  # noqa: E402
 
-__all__ = ["ALL", "KEEP", "QOS0", "REQUESTS", "Engine", "Message", "Out", "config", "options", "packets", "session"]
+__all__ = ["Client", "Engine", "Message", "Out", "config", "options", "packets", "session"]
 
 
 def config(**more):

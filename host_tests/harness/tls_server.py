@@ -8,14 +8,14 @@ import ssl
 from pathlib import Path
 
 from harness.broker import Mosquitto
-from harness.certificates import Authority, Certificates, Identity
+from harness.certificates import Certificates, Identity
 from harness.fake_broker import Connection, FakeBroker
 from harness.net import HOST
 from harness.process import LIMIT
 
 
 class TlsMosquitto(Mosquitto):
-    """`url(kind)`: "ecdsa", "rsa" and "chained" by the server's certificate; "mutual" wants a client certificate."""
+    """Listeners by the server's certificate, "ecdsa", "rsa" and "chained"; "mutual" wants one of the client, too."""
 
     KINDS = ("ecdsa", "rsa", "chained", "mutual")
 
@@ -39,8 +39,11 @@ class TlsMosquitto(Mosquitto):
     def _listener(identity: Identity) -> list[str]:
         return [f"certfile {identity.chain_path}", f"keyfile {identity.key_path}"]
 
-    def tls_url(self, kind: str, scheme: str = "ssl", host: str = HOST) -> str:
-        return f"{scheme}://{host}:{self.ports[1 + self.KINDS.index(kind)]}"
+    def tls_port(self, kind: str) -> int:
+        return self.ports[1 + self.KINDS.index(kind)]
+
+    def tls_url(self, kind: str, scheme: str = "ssl") -> str:
+        return f"{scheme}://{HOST}:{self.tls_port(kind)}"
 
 
 class TlsBroker(FakeBroker):
@@ -49,15 +52,15 @@ class TlsBroker(FakeBroker):
     `names`: the server names that clients asked for. `refusals`: how handshakes failed, as the server sees it.
     """
 
-    def __init__(self, *scripts, identity: Identity, client_ca: Authority | None = None, **options):
+    def __init__(self, *scripts, identity: Identity, modern=False, **options):
+        """`modern`: it speaks TLS 1.3 alone."""
         self.names: list[str | None] = []
         self.refusals: list[str] = []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(identity.path)
         self.context.sni_callback = lambda _socket, name, _context: self.names.append(name)
-        if client_ca:
-            self.context.load_verify_locations(client_ca.pem_path)
-            self.context.verify_mode = ssl.CERT_REQUIRED
+        if modern:
+            self.context.minimum_version = ssl.TLSVersion.TLSv1_3
         super().__init__(*scripts, **options)
         self.url = f"ssl://{HOST}:{self.port}"
 
@@ -72,35 +75,30 @@ class TlsBroker(FakeBroker):
         super()._run(script, conn)
 
 
-def take(conn: Connection) -> None:
-    """A script for clients that must not come so far: a proof that they said nothing, or of what they said."""
+def take_nothing(conn: Connection) -> None:
+    """A script for clients that must not come so far: it fails if they say anything."""
     data = conn.wait_closed()
     assert not data, f"the client sent {data!r}"
 
 
-def relay(port: int, size: int, pauses: dict[int, float], most: int | None = None):
-    """A script that passes on what client and server at `port` say, the server's in pieces of `size` bytes.
+def relay(port: int, size: int, pauses: dict[int, float]):
+    """A script for FakeBroker that passes on what is said between the client and the server at `port`.
 
-    `pauses`: seconds to wait before the piece of that number; `most`: pieces until it passes on no more.
+    What the server says arrives in pieces of `size` bytes; `pauses`: seconds to wait before the piece of that number.
     """
 
     def script(conn: Connection) -> None:
+        count = 0
         with socket.create_connection((HOST, port), LIMIT) as server:
-            count = 0
-            while most is None or count < most:
-                ready, _, _ = select.select([conn.sock, server], [], [], LIMIT)
-                if conn.sock in ready:
-                    data = conn.sock.recv(65536)
+            other = {conn.sock: server, server: conn.sock}
+            while ready := select.select(list(other), [], [], LIMIT)[0]:
+                for sock in ready:
+                    if sock is server:
+                        conn.pause(pauses.get(count, 0))
+                        count += 1
+                    data = sock.recv(size)
                     if not data:
                         return
-                    server.sendall(data)
-                if server in ready:
-                    conn.pause(pauses.get(count, 0))
-                    data = server.recv(size)
-                    if not data:
-                        return
-                    conn.sock.sendall(data)
-                    count += 1
-            conn.wait_closed()
+                    other[sock].sendall(data)
 
     return script

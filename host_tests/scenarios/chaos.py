@@ -2,6 +2,7 @@
 import mqtt
 from kit import emit
 
+
 class Player:
     # One client that goes through the exchange and reports what it saw when it is through.
     def __init__(self, url, name, messages, options):

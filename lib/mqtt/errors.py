@@ -9,6 +9,7 @@ from . import packets
 
 _EPIPE = const(32)  # not in every board's errno
 _EBUSY = const(16)
+_TYPE = const(2)  # a reason of Broken
 
 _CONNECT = {
     -1: "the connection failed",
@@ -53,7 +54,6 @@ _MALFORMED = (
     "{} with reserved flags or from the wrong side",
     "{} with a body of {} bytes, which is too short or too long",
     "{} with packet identifier 0",
-    "{} with QoS 3, or with DUP and QoS 0",
     "{} with a bad topic, {}",
     "a second CONNACK",
     "{} with an undefined flag or code, or a contradiction of them: {}",
@@ -135,6 +135,8 @@ def _broken(code, reason, first, number):
         return "%s: %s" % (errorstring(-2), number)
     if code == -3:
         return "a message of %d bytes is larger than maxmessage or free memory" % number
+    if reason == _TYPE and first >> 4 == 3:
+        return "the server broke the protocol: PUBLISH with QoS 3, or with DUP and QoS 0"
     return "the server broke the protocol: " + _MALFORMED[reason].format(_PACKETS[first >> 4], number)
 
 

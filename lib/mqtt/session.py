@@ -35,11 +35,11 @@ _FIRST = const(1)
 _TYPE = const(2)
 _BODY = const(3)
 _PID = const(4)
-_QOS = const(5)
-_NAME = const(6)
-_SECOND = const(7)
-_CODE = const(8)
+_NAME = const(5)
+_SECOND = const(6)
+_CODE = const(7)
 
+_IDS = const(65535)
 _TOPIC = const(3)
 _FAILURE = const(-1)
 _NO_MORE_MSGIDS = const(-10)
@@ -63,14 +63,12 @@ class _Request:
     # A SUBSCRIBE (qos: a list) or UNSUBSCRIBE (None) in the queue; `many`: the answer is a list.
     size = 0
 
-    def __init__(self, pid, filters, qos, callback, many):
-        self.pid = pid
+    def __init__(self, filters, qos, callback, many):
         self.many = many
         self.filters = filters
         self.qos = qos
         self.callback = callback
         self.awaits = _SUBACK if qos else _UNSUBACK
-        self.packet = packets.packet(_SUBSCRIBE if qos else _UNSUBSCRIBE, (pid >> 8, pid & 0xFF), filters, qos)
 
 
 class Session:
@@ -99,11 +97,11 @@ class Session:
         self.entries = []
         self._asks = 0  # how many of them are requests
         self._bytes = 0  # size of them all
-        self._inuse = {}  # packet identifier: entry
-        self._lastid = 0
+        self._ids = {}  # packet identifier: entry
+        self._last = 0
         self._inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
         self._subs = {}
-        self._renewal = None  # the last request to subscribe again
+        self._redo = None  # the last request to subscribe again
         self._topic = ""  # the last one received, and its bytes
         self._name = bytearray()
         self._good = None  # the last topic sent to that was found good
@@ -117,8 +115,9 @@ class Session:
         self._bye = False
         self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
         self._next = self._asked = 0  # entries before this index were sent on this connection; so many are requests
+        self._place = 0  # so many were in flight when the last connection ended
         self._tail = 0  # of what is waiting in the transmit buffer
-        self._big = self._single = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
+        self._big = self._solo = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
         self._head = 0  # of the one of these that is being written
         self._count0 = self._bytes0 = 0  # messages of QoS 0 in the transmit buffer
         self._rx = self._home
@@ -135,8 +134,8 @@ class Session:
         A message of QoS 0 that was begun is lost (-1).
         """
         if self._big:
-            if self._single and self._head:
-                self.finish(self._single, _FAILURE, None)
+            if self._solo and self._head:
+                self.finish(self._solo, _FAILURE, None)
             self._head = 0
         at = 0
         place = self._next
@@ -159,10 +158,11 @@ class Session:
         for entry in self.entries[:]:
             if lose > (0 if not entry.size else 2 if entry.pid else 1):
                 self.finish(entry, _INCOMPLETE, None)
-            elif not entry.size:
-                # Not before the messages that were in flight [MQTT-4.4.0-1].
+            elif entry.size and entry.awaits:
+                # What was in flight goes first, also before requests [MQTT-4.4.0-1].
                 self.entries.remove(entry)
-                self.entries.append(entry)
+                self.entries.insert(self._place, entry)
+                self._place += 1
 
     # -- sending
 
@@ -205,19 +205,18 @@ class Session:
             # Oldest first, QoS 0 before the others, and none unless that makes room.
             for qos0 in (True, False):
                 for e in self.entries:
-                    if (not e.pid) is qos0 and not e.awaits and e is not self._single and self.full(entry.size, old):
+                    if (not e.pid) is qos0 and not e.awaits and e is not self._solo and self.full(entry.size, old):
                         old.append(e)
         if self.full(entry.size, old):
             return _FULL
-        pid = self._newid() if entry.qos else 0
-        if pid is None:
+        if entry.qos and len(self._ids) == _IDS and not (old and old[-1].pid):
             return _NO_MORE_MSGIDS
         for e in old:
             self.dropped += e.callback is not None
             self.finish(e, _FULL, None)
-        if pid:
-            self._inuse[pid] = entry
-        entry.pid = pid
+        entry.pid = 0
+        if entry.qos:
+            self._number(entry)
         entry.awaits = 0
         self.entries.append(entry)
         self._bytes += entry.size
@@ -225,17 +224,17 @@ class Session:
 
     def request(self, filters, qos, callback, many):
         """Queue a SUBSCRIBE (`qos`: a list) or an UNSUBSCRIBE (None); return 0 or -10. `many`: the answer is a list."""
-        pid = self._newid()
-        if pid is None:
+        if len(self._ids) == _IDS:
             return _NO_MORE_MSGIDS
-        r = self._inuse[pid] = _Request(pid, filters, qos, callback, many)
+        r = _Request(filters, qos, callback, many)
+        self._number(r)
         self.entries.append(r)
         self._asks += 1
         return 0
 
     def cancel(self, entry):
         """Give a message up; False: it is finished, or the broker has it or is being sent it."""
-        if entry.awaits < 0 or entry.awaits == _PUBCOMP or entry is self._single:
+        if entry.awaits < 0 or entry.awaits == _PUBCOMP or entry is self._solo:
             return False
         self.finish(entry, _INCOMPLETE, None)
         return True
@@ -253,7 +252,7 @@ class Session:
             self._next -= 1
             self._asked -= not entry.size
         if entry.pid:
-            del self._inuse[entry.pid]
+            del self._ids[entry.pid]
         entry.awaits = -1
         self._bytes -= entry.size
         if not entry.size:
@@ -269,12 +268,13 @@ class Session:
             self.dropped += 1
             self.why = code
 
-    def _newid(self):
-        # The next free packet identifier [MQTT-2.3.1-2], None if there is none.
-        for _ in range(65535):
-            self._lastid = self._lastid % 65535 + 1
-            if self._lastid not in self._inuse:
-                return self._lastid
+    def _number(self, entry):
+        # Gives it the next free packet identifier [MQTT-2.3.1-2].
+        pid = self._last % _IDS + 1
+        while pid in self._ids:
+            pid = pid % _IDS + 1
+        self._last = entry.pid = pid
+        self._ids[pid] = entry
 
     def flush(self, out):
         """Write what is waiting to `out.write(buf, offset, length)` until all has left or it returns None."""
@@ -295,9 +295,9 @@ class Session:
                     self._tail = self._count0 = self._bytes0 = 0
                     continue
                 self._big = None
-                if self._single:
-                    self.finish(self._single, 0, None)
-                    self._single = None
+                if self._solo:
+                    self.finish(self._solo, 0, None)
+                    self._solo = None
 
     def _fill(self):
         # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished
@@ -307,9 +307,10 @@ class Session:
             if entry.awaits == _PUBCOMP:
                 if self._tail > _ROOM:
                     break
-                self._answer(_PUBREL, entry.pid)
+                self._ack(_PUBREL, entry.pid)
             elif not entry.size:
-                if not self.put(entry.packet):
+                first = _SUBSCRIBE if entry.qos else _UNSUBSCRIBE
+                if not self.put(packets.packet(first, (entry.pid >> 8, entry.pid & 0xFF), entry.filters, entry.qos)):
                     break
                 self._asked += 1
             elif (
@@ -334,7 +335,7 @@ class Session:
         if buf is self._tx:
             self._tail = at
         if not entry.pid:
-            self._single = entry
+            self._solo = entry
             return False
         entry.awaits = _PUBACK if entry.qos == 1 else _PUBREC
         return True
@@ -351,7 +352,7 @@ class Session:
             self._big = packet
         return True
 
-    def _answer(self, first, pid):
+    def _ack(self, first, pid):
         tx = self._tx
         at = self._tail
         tx[at] = first
@@ -422,12 +423,13 @@ class Session:
         if not self.open and first >> 4 != 2:
             raise Broken(_MALFORMED, _FIRST, first, 0)
         publish = first >> 4 == 3
-        if publish:
-            if first & 6 == 6 or first & 14 == 8:
-                raise Broken(_MALFORMED, _QOS, first, 0)
-        elif first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
+        if (
+            first & 6 == 6 or first & 14 == 8
+            if publish
+            else first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP)
+        ):
             raise Broken(_MALFORMED, _TYPE, first, 0)
-        elif length > 2 and first != _SUBACK:
+        if length > 2 and not publish and first != _SUBACK:
             raise Broken(_MALFORMED, _BODY, first, length)
         try:
             if length > 2 and length > self.config.maxmessage:
@@ -438,11 +440,13 @@ class Session:
             if not publish:
                 raise
             return self._skip(first, length, body)
-        self._at = body + length
         if publish:
+            self._at = body + length
             self._publish(first, rx, body, self._at)
         else:
+            # Where there is no memory for the answer, the next call takes the packet again.
             self._control(first, rx, body, length)
+            self._at = body + length
         return True
 
     def _length(self, buf, at, end):
@@ -517,9 +521,9 @@ class Session:
         if qos == 2:
             new = pid not in self._inbound
             self._inbound.add(pid)
-            self._answer(_PUBREC, pid)
+            self._ack(_PUBREC, pid)
         elif qos:
-            self._answer(_PUBACK, pid)
+            self._ack(_PUBACK, pid)
         return new
 
     def _pid(self, first, buf, at):
@@ -559,13 +563,13 @@ class Session:
         pid = self._pid(first, buf, at)
         if first == _PUBREL:
             self._inbound.discard(pid)
-            return self._answer(_PUBCOMP, pid)
-        entry = self._inuse.get(pid)
+            return self._ack(_PUBCOMP, pid)
+        entry = self._ids.get(pid)
         awaits = entry and entry.awaits
         if first == _PUBREC:
             if awaits == first or awaits == _PUBCOMP:
                 entry.awaits = _PUBCOMP
-                self._answer(_PUBREL, pid)
+                self._ack(_PUBREL, pid)
         elif awaits == first:
             codes = None
             if first == _SUBACK:
@@ -592,7 +596,6 @@ class Session:
         self.present = bool(present)
         if code:
             raise Broken(code, 0, 0, 0)
-        self.open = True
         if not present:
             # What the broker forgot with the session.
             self._inbound.clear()
@@ -600,15 +603,13 @@ class Session:
                 self._renew()
         if self.onconnect is not None:
             self.due.append((self.onconnect, 0))
+        self.open = True
 
     def _renew(self):
         # All subscriptions again, in one SUBSCRIBE, after what an earlier connection left unfinished.
         entries = self.entries
-        if self._renewal in entries:
-            self.finish(self._renewal, 0, None)
+        if self._redo in entries:
+            self.finish(self._redo, 0, None)
         if self._subs and not self.request(list(self._subs), list(self._subs.values()), None, True):
-            self._renewal = entries.pop()
-            at = 0
-            while at < len(entries) and entries[at].awaits and entries[at].size:
-                at += 1
-            entries.insert(at, self._renewal)
+            self._redo = entries.pop()
+            entries.insert(self._place, self._redo)

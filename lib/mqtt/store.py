@@ -81,7 +81,7 @@ class _StoredSession(Session):
         super().__init__(deliver)
         self.config = _Limits()
         self._store = store
-        self._clientid, self._lastid, inbound, messages = store.load()
+        self._clientid, self._last, inbound, messages = store.load()
         self._inbound.update(inbound)
         for pid, released, first, topic, message in messages:
             entry = Received(str(topic, "utf-8"), message)
@@ -94,7 +94,7 @@ class _StoredSession(Session):
                 entry.awaits = _PUBCOMP
             self.entries.append(entry)
             self._bytes += entry.size
-            self._inuse[pid] = entry
+            self._ids[pid] = entry
 
     def identify(self, clientid):
         # Ties the store to a client id; ValueError for another's.
@@ -121,7 +121,7 @@ class _StoredSession(Session):
             except OSError:
                 self.entries.pop()
                 self._bytes -= entry.size
-                del self._inuse[entry.pid]
+                del self._ids[entry.pid]
                 entry.awaits = -1
                 return _PERSISTENCE_ERROR
         return code
@@ -140,7 +140,7 @@ class _StoredSession(Session):
     def _control(self, first, buf, at, length):
         if length == 2:
             pid = buf[at] << 8 | buf[at + 1]
-            if first == _PUBREC and pid in self._inuse and self._inuse[pid].awaits == first:
+            if first == _PUBREC and pid in self._ids and self._ids[pid].awaits == first:
                 self._tell(self._store.release, pid)
             elif first == _PUBREL and pid in self._inbound:
                 self._tell(self._store.forget, pid)
@@ -287,13 +287,15 @@ class FileStore(Store):
 
     def release(self, pid):
         """See `Store.release`."""
-        self._append(_RELEASE, pid)
-        self._live[pid] = -1 - self._live[pid]
+        if self._live.get(pid, -1) >= 0:
+            self._append(_RELEASE, pid)
+            self._live[pid] = -1 - self._live[pid]
 
     def remove(self, pid):
         """See `Store.remove`."""
-        self._append(_REMOVE, pid)
-        del self._live[pid]
+        if pid in self._live:
+            self._append(_REMOVE, pid)
+            del self._live[pid]
 
     def received(self, pid):
         """See `Store.received`."""
@@ -344,6 +346,7 @@ class FileStore(Store):
         if self._file:
             self._file.close()
             self._file = None
+        _sync()
         os.rename(new, self._path)
         _sync()
         self._live = live

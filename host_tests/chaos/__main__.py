@@ -1,0 +1,105 @@
+"""`make chaos`: every cut, kill and restart there is, on both runtimes, as a table. Exit code 1 if anything is amiss.
+
+`python -m chaos [micropython] [cpython]` takes these runtimes only.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness import runtimes
+
+from chaos import crashing, cutting, restarting, soaking
+
+SOAK = 120  # seconds
+PAIRS = 500
+SESSIONS = 60  # killed at random
+COLUMNS = "{:<12} {:<38} {:>6} {:>5} {:>8} {:>6} {:>8}"
+
+
+def cutting_modes(arena, runtime, _folder):
+    """(name, function that returns a verdict) of the cuts."""
+    plain = cutting.uncut(arena, runtime)
+    tls = cutting.uncut(arena, runtime, tls=True)
+    silent = cutting.every_packet(plain, "silence")
+    for kind, name in (("fin", "FIN"), ("rst", "RST")):
+        cuts = cutting.every_byte(plain, kind)
+        yield f"{name} after every byte", lambda cuts=cuts: arena.play(runtime, cuts)[0]
+    yield (
+        "silence after every packet",
+        lambda: arena.play(runtime, silent, together=len(silent), **cutting.SILENT)[0],
+    )
+    yield "pairs of cuts, a sample", lambda: arena.play(runtime, cutting.pairs(plain, PAIRS))[0]
+    for kind, name in (("fin", "FIN"), ("rst", "RST")):
+        cuts = cutting.every_record(tls, kind)
+        yield f"TLS: {name} around every record's end", lambda cuts=cuts: arena.play(runtime, cuts, tls=True)[0]
+    sample = cutting.every_byte(tls, "rst", step=13)
+    yield "TLS: RST after every 13th byte", lambda: arena.play(runtime, sample, tls=True)[0]
+
+
+def crashing_modes(arena, runtime, folder):
+    """The same of kills and restarts."""
+    yield "kill -9 around every store record", lambda: crashing.at_every_record(arena, runtime, folder)
+    yield "kill -9 at random", lambda: crashing.at_random(arena, runtime, folder, SESSIONS)
+    yield "broker restarted, persistent", lambda: restarting.restarts(runtime, folder, persistence=True)
+
+
+def show(runtime, name, run) -> bool:
+    """Run one mode and print its row; whether all was well."""
+    start = time.monotonic()
+    verdict = run()
+    took = f"{time.monotonic() - start:.1f} s"
+    tried = verdict.tried
+    print(
+        COLUMNS.format(runtime.name, name, tried, verdict.lost, verdict.doubled, len(verdict.problems), took),
+        flush=True,
+    )
+    for problem in verdict.problems[:10]:
+        print("   ", problem[:2000])
+    return verdict.good
+
+
+def soaked(arena, runtime) -> bool:
+    seen = soaking.soak(arena, runtime, SOAK)
+    print(
+        f"{runtime.name}: {SOAK} s of traffic, {seen['rounds'] * 36} messages each way, {seen['losses']} losses:"
+        f" heap {seen['before']} before, {seen['after']} after",
+        flush=True,
+    )
+    return soaking.good(runtime, seen)
+
+
+def all_of(runtime, folder) -> bool:
+    good = True
+    with cutting.Field(folder) as arena:
+        for modes in (cutting_modes, crashing_modes):
+            for name, run in modes(arena, runtime, folder):
+                good = show(runtime, name, run) and good
+        seen = restarting.restarts(runtime, folder, persistence=False)
+        print(f"{runtime.name}: broker restarted without persistence: {seen.tried} times, {seen.lost} lost,", end=" ")
+        print(f"{seen.doubled} doubled (measured, not promised)", flush=True)
+        return soaked(arena, runtime) and good
+
+
+def main(names) -> None:
+    found = runtimes.available()
+    unknown = set(names) - set(found)
+    if unknown:
+        sys.exit(f"no such runtime here: {', '.join(sorted(unknown))}; there is {', '.join(found)}")
+    print(COLUMNS.format("runtime", "what is done to the exchange", "times", "lost", "doubled", "other", "took"))
+    good = True
+    for name in names or sorted(found, reverse=True):
+        with tempfile.TemporaryDirectory() as folder:
+            runtime = found[name]()
+            try:
+                good = all_of(runtime, Path(folder)) and good
+            finally:
+                runtime.close()
+    sys.exit(None if good else "not all was well: see above")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
