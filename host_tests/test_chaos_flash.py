@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.parametrize("system", ["VfsLfs2", "VfsFat"])
 def test_the_store_on_a_boards_file_system(micropython, system):
-    events = dict((name, values) for name, *values in micropython().run("flash.limits", system=system, blocks=256))
+    events = {name: values for name, *values in micropython().run("flash.limits", system=system, blocks=256)}
     assert events["size"][0] <= 8192 + 9 + 12 + 23 and events["size"][1] == 0, "written anew before it grows too long"
     assert events["full"] == [[-2], 20], "refused and told so, or accepted"
     assert events["again"] == [True]

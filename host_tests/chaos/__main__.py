@@ -57,6 +57,10 @@ def show(runtime, name, run) -> bool:
         COLUMNS.format(runtime.name, name, tried, verdict.lost, verdict.doubled, len(verdict.problems), took),
         flush=True,
     )
+    if stated := getattr(verdict, "interrupted", 0):
+        print(f"    of inbound QoS 2 messages, {stated} kills came between storing and handling (stated, not promised)")
+    if copies := getattr(verdict, "broker", 0):
+        print(f"    {copies} copies were the broker's: PUBLISH sent again after PUBREL")
     for problem in verdict.problems[:10]:
         print("   ", problem[:2000])
     return verdict.good
