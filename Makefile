@@ -20,8 +20,9 @@ demo: $(TOOLS) ## a MicroPython device talks to a real broker (DEMO_SECONDS=60 k
 test: $(TOOLS) ## all tests on CPython and MicroPython (ARGS="-k name" passes arguments to pytest)
 	@$(PY) -m tools.runtests $(ARGS)
 
-chaos: $(TOOLS) ## cut the connection after every byte, kill the process at every record: nothing lost, nothing doubled
-	@cd host_tests && ../$(PY) -m chaos
+chaos: $(TOOLS) ## cut, kill and restart everywhere: 0 lost, 0 doubled (8 minutes; ARGS=micropython for one runtime)
+	@$(PY) -m tools.mosquitto >/dev/null
+	@PYTHONPATH=host_tests $(PY) -m chaos $(ARGS)
 
 lint: $(TOOLS) ## check the style of the Python code
 	@$(PY) -m ruff check --no-cache --output-format concise .

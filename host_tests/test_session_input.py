@@ -130,6 +130,13 @@ def test_malformed_connack_fails_alike_in_any_pieces(name):
     assert fails(1) == fails(len(data)), "one byte at a time"
 
 
+@pytest.mark.parametrize("first", bytes.fromhex("20 40 50 62 70 b0 d0 00 10 36 41 82 91 c0 e0 f0"))
+def test_a_header_alone_can_be_malformed(first):
+    """No body is waited for, or room made for, that can't be right."""
+    engine = Engine().connect()
+    assert engine.fails(bytes([first]) + wire.length(100))[0] == -4
+
+
 @pytest.mark.parametrize("code", [1, 2, 3, 4, 5])
 def test_a_refusal_is_the_result(code):
     engine = Engine()

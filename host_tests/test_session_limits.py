@@ -151,6 +151,16 @@ def test_oversize_drop_of_any_size(size, step):
     assert engine.session.dropped == 2
 
 
+@pytest.mark.parametrize("topic", [1, 255, 256, 600, 2000, 65_535])
+def test_oversize_drop_with_a_topic_of_any_length(topic):
+    data = wire.publish("t" * topic, bytes(70_000), 1, 0x0107) + wire.publish("after")
+    for step in (MOST, 500):
+        engine = Engine(maxmessage=300, oversize="drop").connect()
+        engine.feed(data, step)
+        assert engine.sent() == ["PUBACK 263"]
+        assert [m[0] for m in engine.messages] == ["after"] and engine.session.dropped == 1
+
+
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_oversize_close_at_every_split(qos):
     small, big, after = big_between_small(300, qos)

@@ -215,3 +215,14 @@ def test_no_more_identifiers_gives_up_nothing_old():
     assert engine.offer("new") == 0, "in the place of the old one"
     engine.session.calls()
     assert engine.done == [("zero", -12)]
+
+
+def test_dropold_makes_room_for_an_identifier_as_well():
+    engine = Engine(**MANY)
+    for _ in range(65_535):
+        assert engine.offer("t", b"", 1) == 0
+    engine.session.config = config(maxqueued=65_535, maxqueuedbytes=1 << 24, overflow="dropold")
+    assert engine.offer("new", b"", 1) == 0
+    assert engine.session.entries[-1].pid == 1, "that of the oldest, which was given up"
+    engine.session.calls()
+    assert engine.done == [("t", -12)]

@@ -239,13 +239,14 @@ class Session:
         self.finish(entry, _INCOMPLETE, None)
         return True
 
-    def finish(self, entry, code, granted):
-        """An entry has come to its end: take it off, tell its callback; `granted`: what SUBACK said."""
+    def finish(self, entry, code, qos):
+        """An entry has come to its end: take it off, tell its callback; `qos`: what SUBACK granted."""
         # The call first: if there is no memory for it, nothing has happened yet.
         if entry.size:
             self.ended(entry.callback, code)
         elif entry.callback is not None:
-            self.due.append((entry.callback, code, granted) if entry.qos else (entry.callback, code))
+            self.due.append((entry.callback, code, qos) if entry.qos else (entry.callback, code))
+        entry.callback = None  # told, should what follows fail and be repeated
         i = self.entries.index(entry)
         self.entries.pop(i)
         if i < self._next:

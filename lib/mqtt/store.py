@@ -132,10 +132,10 @@ class _StoredSession(Session):
         except Broken:
             raise MQTTError(_PERSISTENCE_ERROR)
 
-    def finish(self, entry, code, granted):
+    def finish(self, entry, code, qos):
         if entry.pid and entry.size:
             self._tell(self._store.remove, entry.pid)
-        super().finish(entry, code, granted)
+        super().finish(entry, code, qos)
 
     def _control(self, first, buf, at, length):
         if length == 2:
