@@ -136,6 +136,17 @@ def test_subscriptions_are_made_again_after_what_is_unfinished_and_before_what_i
     assert engine.sent() == ["PUBLISH1 one 4 dup", "PUBREL 5", "SUBSCRIBE 7 a:2 c:0", "PUBLISH1 new 6"]
 
 
+def test_subscriptions_come_before_what_is_new_if_something_was_given_up():
+    engine = subscribed(reconnect=True)
+    entry = engine.send("one", b"", 1)
+    engine.sent()
+    engine.lose()
+    assert engine.session.cancel(entry)
+    engine.offer("new", b"", 1)
+    engine.connect()
+    assert engine.sent() == ["SUBSCRIBE 6 a:2 c:0", "PUBLISH1 new 5"]
+
+
 def test_messages_in_flight_go_out_before_a_request_that_is_made_again():
     """[MQTT-4.4.0-1]: right after CONNACK, whatever was asked for before them."""
     engine = subscribed(reconnect=True)

@@ -234,10 +234,21 @@ def test_never_more_than_maxinflight_without_acknowledgement(limit):
 
 
 def test_requests_take_no_place_in_the_window():
-    """maxinflight: "QoS 1/2 messages sent and not yet acknowledged"."""
+    """maxinflight: "QoS 1/2 messages sent and not yet acknowledged", before and after requests are answered."""
     engine = Engine(maxinflight=2).connect()
-    engine.ask("a", 0)
+    engine.ask("x", 0)
     for topic in "abc":
         engine.send(topic, b"", 1)
-    engine.ask("b", 0)
-    assert engine.sent()[:3] == ["SUBSCRIBE 1 a:0", "PUBLISH1 a 2", "PUBLISH1 b 3"]
+    engine.ask("y")
+    assert engine.sent()[:3] == ["SUBSCRIBE 1 x:0", "PUBLISH1 a 2", "PUBLISH1 b 3"]
+    engine.feed(wire.suback(1, 0))
+    assert [s for s in engine.sent() if "PUBLISH" in s] == []
+    for pid in (2, 3):
+        engine.feed(wire.ack("PUBACK", pid))
+    engine.feed(wire.ack("UNSUBACK", 5))
+    for topic in "def":
+        engine.send(topic, b"", 1)
+    assert [s for s in engine.sent() if "PUBLISH" in s] == ["PUBLISH1 c 4", "PUBLISH1 d 6"]
+    engine.lose()
+    engine.connect(1)
+    assert engine.sent() == ["PUBLISH1 c 4 dup", "PUBLISH1 d 6 dup"]
