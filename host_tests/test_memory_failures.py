@@ -1,16 +1,9 @@
 """Memory is bounded, and a failed allocation is an event: reported, and the client lives on."""
 
 import pytest
-from harness import runtimes, wire
+from harness import wire
 
 COUNT = 10_000
-
-
-@pytest.fixture
-def cpython():
-    made = runtimes.CPython()
-    yield made
-    made.close()
 
 
 def seen(witness):
@@ -116,10 +109,3 @@ def test_memory_runs_out_on_micropython(micropython, broker, name, step):
     )
     assert event[1] > 3, "some n did not suffice"
     assert sum(event[3].values()) >= event[1], "each was reported"
-
-
-@pytest.mark.parametrize("step", [step for step in STEPS if step], ids=[STEPS[step] for step in STEPS if step])
-def test_a_single_allocation_fails_on_cpython(cpython, broker, name, step):
-    """Exactly one allocation fails, for every third one; connect, where CPython itself crashes, is left out."""
-    (event,) = cpython.run("chaos_memory.every", url=broker.url, clientid=name, step=step, by=3, quiet=60, limit=60)
-    assert event[1] > 3, "some were missed"

@@ -122,11 +122,17 @@ def test_calls_are_made_one_by_one():
 def test_a_handler_set_by_another_sees_the_next_packet():
     engine = Engine()
     seen = []
-    engine.session.onconnect = lambda code: setattr(engine, "handler", seen.append)
+
+    def connected(code):
+        seen.append(code)
+        engine.handler = seen.append
+
+    engine.session.onconnect = connected
     engine.begin()
     engine.flush()
     engine.feed(wire.connack() + wire.publish("t", b"retained", retain=1))
-    assert [m.message for m in seen] == [b"retained"]
+    code, message = seen
+    assert (code, message.message) == (0, b"retained")
 
 
 def test_callbacks_come_before_the_packets_after_theirs():

@@ -93,12 +93,15 @@ def test_input_in_any_pieces(sizes):
     assert record(engine) == outcome(STREAM, len(STREAM))
 
 
-def malformed(data, step, first=0):
+GOOD = wire.publish("good", b"x", 1, 5)
+
+
+def malformed(data, step, first=0, before=GOOD):
     """What the connection ends with, and what came before it, when `data` follows a good message."""
     engine = Engine().connect()
     engine.ask("a", 0)
     engine.sent()
-    engine.feed(wire.publish("good", b"x", 1, 5))
+    engine.feed(before)
     why = engine.fails(data[:first]) or engine.fails(data[first:], step)
     return why and tuple(map(str, why)), engine.messages, engine.sent()
 
@@ -112,6 +115,7 @@ def test_malformed_input_fails_alike_in_any_pieces(name):
     for first in range(1, len(data)):
         assert malformed(data, len(data), first) == expected, f"split at byte {first}"
     assert malformed(data, 1) == expected, "one byte at a time"
+    assert malformed(data, len(data), before=b"") == (why, [], []), "as the first packet"
 
 
 @pytest.mark.parametrize("name", CONNACKS)
@@ -130,7 +134,7 @@ def test_malformed_connack_fails_alike_in_any_pieces(name):
     assert fails(1) == fails(len(data)), "one byte at a time"
 
 
-@pytest.mark.parametrize("first", bytes.fromhex("20 40 50 62 70 b0 d0 00 10 36 41 82 91 c0 e0 f0"))
+@pytest.mark.parametrize("first", bytes.fromhex("20 40 50 62 70 b0 d0 00 10 36 37 38 39 3e 3f 41 82 91 c0 e0 f0"))
 def test_a_header_alone_can_be_malformed(first):
     """No body is waited for, or room made for, that can't be right."""
     engine = Engine().connect()

@@ -130,6 +130,15 @@ def test_a_topic_that_failed_is_not_remembered():
     assert [m[0] for m in engine.messages] == ["a/b"] * 3
 
 
+@pytest.mark.parametrize("size", [255, 256, 257, 300, 1019, 1020, 65_534, 65_535])
+def test_a_topic_of_any_length(size):
+    engine = Engine().connect()
+    topics = ["a" * size, "é" * (size // 2)]
+    engine.feed(b"".join(wire.publish(topic, b"payload", 1, 0x0203) for topic in topics))
+    assert [m[:3] for m in engine.messages] == [(topic, b"payload", 1) for topic in topics]
+    assert engine.sent() == ["PUBACK 515"] * 2
+
+
 def test_large_messages_one_after_the_other():
     engine = Engine().connect()
     sizes = [1016, 1017, 1018, 1019, 1020, 5000, 3, 200_000, 1500, 1500, 0]

@@ -1,43 +1,15 @@
-# Allocations that fail, one after the other: the client reports it and lives on.
+# Memory that runs out at one point after the other: the client reports it and lives on (MicroPython only).
 import gc
 import sys
 
 import mqtt
 from kit import Box, emit, until
 
-try:
-    import _testcapi
-
-    FAILURES = (MemoryError, SystemError)  # CPython's socket makes the one the other
-except ImportError:
-    _testcapi = None
-    FAILURES = MemoryError
-
-
-def foreign(error):
-    # Whether it came out of the shim: CPython's socket loses what it has read when it can't return it.
-    if not _testcapi:
-        return False
-    at = error.__traceback__
-    while at.tb_next:
-        at = at.tb_next
-    return "shim" in at.tb_frame.f_code.co_filename
-
-
 NODES = 5000  # pieces of two words each
 
 
-class FailsOne:
-    # CPython: allocation number n fails, and no other.
-    def start(self, n):
-        _testcapi.set_nomemory(n, n + 1)
-
-    def stop(self):
-        _testcapi.remove_mem_hooks()
-
-
 class FailsFrom:
-    # MicroPython: all memory is taken but n pieces; what they do not suffice for fails, until somebody notices.
+    # All memory is taken but n pieces; what they do not suffice for fails, until somebody notices.
     def __init__(self):
         self.nodes = self.rest = None
 
@@ -121,7 +93,7 @@ class Rig:
         until(done, self.client, limit=5)
 
     def session(self, first, n):
-        # Memory gets short with the step `first`. What raises MemoryError is done again. False: given up.
+        # Memory gets short with the step `first`. What raises MemoryError is done again.
         steps = (self.connect, self.subscribe, self.answer, self.publish0, self.publish1, self.publish2, self.finish)
         at = 0
         while at < len(steps):
@@ -130,14 +102,11 @@ class Rig:
             try:
                 steps[at]()
                 at += 1
-            except FAILURES as e:
+            except MemoryError as e:
                 self.memory.stop()
                 self.raised.append(at)
                 self.error = e
-                if foreign(e):
-                    return False
         self.memory.stop()
-        return True
 
     def reports(self):
         # All that says that something went wrong.
@@ -165,15 +134,15 @@ class Rig:
 def every(url, clientid, step, quiet, by=1):
     # Sessions in which memory gets short with the step `step`, for n = 0, `by`… until `quiet` in a row have nothing to
     # report. Emits how many had, and how often what was reported.
-    memory = FailsOne() if _testcapi else FailsFrom()
+    memory = FailsFrom()
     Rig(url, clientid, memory).connect()  # all is imported
     counts = {}
     n = still = failures = 0
     while still < quiet:
         rig = Rig(url, "%s-%d-%d" % (clientid, step, n), memory)
         try:
-            if rig.session(step, n):
-                rig.lives()
+            rig.session(step, n)
+            rig.lives()
         except Exception:
             memory.stop()
             emit("failed", step, n, rig.reports(), [code.count for code in rig.codes])
