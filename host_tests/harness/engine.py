@@ -101,6 +101,7 @@ class Engine:
     def begin(self):
         """A new connection, with CONNECT on its way."""
         self.out = Out()
+        self.session.closed(0)  # as the link does with each attempt
         self.session.put(self.session.config.packet)
 
     def connect(self, present=0):

@@ -210,6 +210,7 @@ class Link:
                 self._down = False
                 self.left = 0
                 self._since = now
+                self._session.closed(0)  # again, should there have been no memory for it
                 self.transport = Transport(config.host, config.port, config.tls)
                 self._state = _ACTIVE
         elif is_open:
@@ -257,8 +258,8 @@ class Link:
             fn = session.onconnect
             code = max(code, -1)
         again = self._config.max
-        self._drop(0 if again else 2)
         session.why = why
+        # First what there may be no memory for: then the next poll fails in the same way, and tells.
         if fn is not None:
             session.due.append((fn, code))
         if again:
@@ -266,20 +267,20 @@ class Link:
                 self._delay = again
             self._at = time.ticks_add(time.ticks_ms(), self._delay * random.getrandbits(10) >> 10)
             self._delay = min(self._delay * 2, again)
-            self._state = _WAITING
+        self._drop(0 if again else 2, _WAITING if again else _IDLE)
         return True
 
-    def _drop(self, lose):
+    def _drop(self, lose, state):
         if self.transport:
             self.transport.close()
         self.transport = self._failed = None
         self._opened = False
-        self._state = _IDLE
+        self._state = state
         self._session.closed(lose)
 
     def _finish(self):
         # The end that the program asked for.
-        self._drop(3 if self._config.cleansession and not self._session.kept else 1)
+        self._drop(3 if self._config.cleansession and not self._session.kept else 1, _IDLE)
         while self._goodbyes:
             self._session.due.append((self._goodbyes.pop(0),))
         return True

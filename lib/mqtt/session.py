@@ -115,7 +115,7 @@ class Session:
         self._bye = False
         self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
         self._next = self._asked = 0  # entries before this index were sent on this connection; so many are requests
-        self._place = 0  # so many were in flight when the last connection ended
+        self._edge = 0  # so many were in flight when the last connection ended
         self._tail = 0  # of what is waiting in the transmit buffer
         self._big = self._solo = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
         self._head = 0  # of the one of these that is being written
@@ -155,14 +155,17 @@ class Session:
                     self.ended(None, _FAILURE if at < self._head else _INCOMPLETE)
             at = end
         self._reset()
-        for entry in self.entries[:]:
+        at = 0
+        while at < len(self.entries):
+            entry = self.entries[at]
             if lose > (0 if not entry.size else 2 if entry.pid else 1):
                 self.finish(entry, _INCOMPLETE, None)
-            elif entry.size and entry.awaits:
+                continue
+            if entry.size and entry.awaits:
                 # What was in flight goes first, also before requests [MQTT-4.4.0-1].
-                self.entries.remove(entry)
-                self.entries.insert(self._place, entry)
-                self._place += 1
+                self.entries.insert(self._edge, self.entries.pop(at))
+                self._edge += 1
+            at += 1
 
     # -- sending
 
@@ -613,4 +616,4 @@ class Session:
             self.finish(self._redo, 0, None)
         if self._subs and not self.request(list(self._subs), list(self._subs.values()), None, True):
             self._redo = entries.pop()
-            entries.insert(self._place, self._redo)
+            entries.insert(self._edge, self._redo)
