@@ -53,7 +53,8 @@ def restarts(runtime, folder, persistence: bool, rounds=8) -> Tally:
                 witness.wait_back(tally.tried + 1)
             program.wait_until(lambda: ["sent"] in program.events, "end of sending")
             sender = Witness(broker.port)
-            sender.publish(name, b"stop", 2)
+            # Retained, for a program that is still on its way back.
+            sender.publish(name, b"stop", 2, retain=True)
             program.finish()
         witness.wait_for(lambda messages: any(m.message == b"stop" for m in messages))
         for one in (witness, sender):
