@@ -46,10 +46,9 @@ def pytest(arguments):
 
 def covered():
     """Print which lines of lib/mqtt no test ran; True if the goal is reached."""
-    return not (
-        python("coverage", "combine", "--quiet", COVERAGE_ROOT=str(ROOT))
-        or python("coverage", "report", f"--fail-under={GOAL}", COVERAGE_ROOT=str(ROOT))
-    )
+    # Tests kill processes: one may leave a file that cannot be read. What counts is what the report says.
+    python("coverage", "combine", "--quiet", COVERAGE_ROOT=str(ROOT))
+    return python("coverage", "report", f"--fail-under={GOAL}", COVERAGE_ROOT=str(ROOT)) == 0
 
 
 def main(arguments):
