@@ -7,7 +7,7 @@ import pytest
 from harness import wire
 from harness.engine import Engine, Message, config, options, packets
 from harness.lengths import BOUNDARIES
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 LIMIT = 268_435_455
@@ -92,6 +92,7 @@ def test_publish_decodes_to_what_was_encoded(topic, message, qos, pid, retain, d
     assert (p.retain, p.dup) == (retain, dup)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(filters, st.integers(0, 2)), min_size=1, max_size=40))
 def test_subscribe_decodes_to_what_was_encoded(wanted):
     engine = Engine().connect()
@@ -100,6 +101,7 @@ def test_subscribe_decodes_to_what_was_encoded(wanted):
     assert (p.name, p.pid, p.filters) == ("SUBSCRIBE", 1, wanted)
 
 
+@settings(max_examples=50)
 @given(st.lists(filters, min_size=1, max_size=40))
 def test_unsubscribe_decodes_to_what_was_encoded(wanted):
     engine = Engine().connect()

@@ -117,6 +117,21 @@ def test_dropold_gives_up_the_oldest_qos0_first_and_none_in_flight(offered, maxq
     assert [s.split()[1] for s in engine.sent() if "PUBLISH" in s] == [name for name, _, _ in kept]
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_dropold_does_not_give_up_a_qos0_message_that_is_being_sent(large):
+    engine = Engine(maxqueued=2, overflow="dropold").connect()
+    engine.out.room = 1
+    engine.send("begun", bytes(1100 if large else 9))
+    assert [engine.offer("old"), engine.offer("new")] == [0, 0]
+    engine.session.calls()
+    assert engine.done == [("old", -12)]
+    engine.out.room = MOST
+    engine.flush()
+    engine.session.calls()
+    assert engine.done == [("old", -12), ("begun", 0), ("new", 0)]
+    assert engine.sent() == ["PUBLISH0 begun", "PUBLISH0 new"]
+
+
 # -- inbound messages over maxmessage
 
 
@@ -159,6 +174,14 @@ def test_oversize_drop_with_a_topic_of_any_length(topic):
         engine.feed(data, step)
         assert engine.sent() == ["PUBACK 263"]
         assert [m[0] for m in engine.messages] == ["after"] and engine.session.dropped == 1
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_oversize_drop_of_a_message_that_is_all_topic(qos):
+    engine = Engine(maxmessage=300, oversize="drop").connect()
+    engine.feed(wire.publish("t" * 400, b"", qos, 7) + wire.publish("after", b"", 1, 8))
+    assert engine.sent() == [*[[], ["PUBACK 7"], ["PUBREC 7"]][qos], "PUBACK 8"]
+    assert [m[0] for m in engine.messages] == ["after"] and engine.session.dropped == 1
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])

@@ -3,7 +3,7 @@
 
 import pytest
 from harness import wire
-from harness.engine import ALL, KEEP, MOST, QOS0, REQUESTS, Engine
+from harness.engine import ALL, KEEP, MOST, QOS0, REQUESTS, Engine, config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +48,32 @@ def test_the_window_holds_after_a_loss():
     engine.lose()
     engine.connect(1)
     assert engine.sent() == RESUMED, "four are in flight, that is the window"
+
+
+def test_all_that_was_in_flight_goes_out_again_though_the_window_is_smaller_now():
+    engine = unfinished()
+    engine.lose()
+    engine.session.config = config(maxinflight=1)
+    engine.connect(1)
+    assert engine.sent() == RESUMED
+    engine.feed(wire.ack("PUBCOMP", 3) + wire.ack("PUBACK", 1) + wire.ack("PUBREC", 2) + wire.ack("PUBCOMP", 2))
+    assert engine.sent() == ["PUBREL 2"], "e is in flight"
+    engine.feed(wire.ack("PUBREC", 5) + wire.ack("PUBCOMP", 5))
+    assert engine.sent() == ["PUBREL 5", "PUBLISH1 f 6"]
+
+
+def test_more_released_messages_than_fit_the_buffer_go_out_again():
+    engine = Engine(maxinflight=600, maxqueued=600, reconnect=True).connect()
+    pids = range(1, 601)
+    for pid in pids:
+        engine.send("t", b"", 2)
+        engine.feed(wire.ack("PUBREC", pid))
+    engine.lose()
+    engine.connect(1)
+    assert engine.sent() == [f"PUBREL {pid}" for pid in pids]
+    for pid in pids:
+        engine.feed(wire.ack("PUBCOMP", pid))
+    assert engine.done == [("t", 0)] * 600
 
 
 def test_a_second_loss_at_every_byte_of_the_resumption():

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from harness import wire
-from harness.engine import MOST, Engine, config
+from harness.engine import MOST, Engine, Out, config
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,6 +141,36 @@ def test_pingreq_and_disconnect_always_find_room():
         engine.flush()
         names = [p.name for p in engine.sent_packets()]
         assert names[-2:] == ["PINGREQ", "DISCONNECT"] and engine.out.data == b""
+
+
+def test_the_buffers_keep_their_size():
+    """One of each for ever, whatever passes through: a board has no other block of that size."""
+    engine = Engine(**MANY).connect()
+    room = len(engine.session.space())
+    seen = set()
+
+    def tapped(buf, at, n):
+        if n != len(buf):  # else it is a packet that is too large for the transmit buffer
+            seen.add((id(buf), len(buf)))
+        return Out.write(engine.out, buf, at, n)
+
+    engine.out.write = tapped
+    for size in range(960, 1030):
+        for qos in (1, 0, "zero"):
+            engine.out.room = 0
+            if qos == "zero":
+                engine.publish("t", bytes(size))
+            else:
+                engine.send("t", bytes(size), qos)
+            engine.flush()
+            engine.session.put(wire.PINGREQ)
+            engine.feed(wire.publish("t", bytes(size * 2), 2, 1))
+            engine.session.put(wire.DISCONNECT)
+            engine.out.room = MOST
+            engine.flush()
+            engine.feed(b"".join(wire.ack("PUBACK", e.pid) for e in engine.session.entries))
+            assert len(engine.session.space()) == room
+    assert len(seen) == 1 and engine.session.pending() == 0
 
 
 # -- packet identifiers
