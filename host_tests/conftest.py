@@ -78,7 +78,7 @@ def runtime(request):
 
 @pytest.fixture
 def micropython():
-    """The Unix port alone, for what only it can show: a factory, `micropython(heap="40k", lib=folder)`."""
+    """The Unix port alone, for what only it can show: a factory, `micropython(heap="42k", lib=folder)`."""
     factory = Factory(RUNTIMES["micropython"])
     yield factory
     for made in factory.made:

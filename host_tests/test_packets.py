@@ -5,7 +5,7 @@ import re
 
 import pytest
 from harness import wire
-from harness.engine import Engine, Message, config, options, packets
+from harness.engine import Client, Engine, config, options, packets
 from harness.lengths import BOUNDARIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,9 +69,9 @@ def test_a_packet_over_the_limit_is_refused():
     with pytest.raises(ValueError, match="268435456"):
         packets.framed(LIMIT + 1)
     most = bytes(LIMIT - 5)  # beside the topic and its length, and the identifier
-    assert Message(None, "t", most, 1, 0).size == LIMIT - 4
+    assert Client().createmessage("t", most, {"qos": 1}).size == LIMIT - 4
     with pytest.raises(ValueError, match="message"):
-        Message(None, "tt", most, 1, 0)
+        Client().createmessage("tt", most, {"qos": 1})
 
 
 # -- decode(encode(x)) == x
@@ -84,7 +84,7 @@ def test_publish_decodes_to_what_was_encoded(topic, message, qos, pid, retain, d
     data = topic.encode()
     size = packets.framed(len(data) + len(message) + (4 if qos else 2))
     buf = bytearray(b"\xaa" * (at + size + 2))
-    end = packets.publish(buf, at, dup << 3 | qos << 1 | retain, pid, data, message)
+    end = packets.publish(buf, at, pid << 8 | 0x30 | dup << 3 | qos << 1 | retain, data, message)
     assert end == at + size
     assert (buf[:at], buf[end:]) == (b"\xaa" * at, b"\xaa" * 2), "nothing around the packet is touched"
     p = wire.decode(bytes(buf[at:end]))
@@ -128,8 +128,7 @@ def test_connect_decodes_to_what_was_asked_for(clientid, wanted):
         more.update(zip(("willtopic", "willmessage", "willqos", "willretain"), will))
     if more.get("username") is None:
         more["password"] = None
-    made = config()
-    options.parse(made, "tcp://127.0.0.1", clientid, more, {})
+    made = options.parse("tcp://127.0.0.1", clientid, more, {})
     p = wire.decode(bytes(made.packet))
     assert (p.keepalive, p.clean) == (wanted["keepalive"], wanted["cleansession"])
     assert p.clientid == (clientid if isinstance(clientid, str) else clientid.decode())

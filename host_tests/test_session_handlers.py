@@ -83,6 +83,23 @@ def test_one_handler_raises(place):
     assert engine.sent() == sent
 
 
+@pytest.mark.parametrize("oversize", ["close", "drop"])
+def test_memory_that_ends_in_a_handler_costs_no_other_message(oversize):
+    engine = Engine(oversize=oversize).connect()
+
+    def handler(message):
+        engine.handler = None
+        raise MemoryError
+
+    engine.handler = handler
+    with pytest.raises(MemoryError):
+        engine.feed(wire.publish("t", b"x", 1, 5) + wire.publish("t", b"y", 1, 6))
+    engine.session.process(0)
+    engine.flush()
+    assert [m[1] for m in engine.messages] == [b"x", b"y"]
+    assert engine.sent() == ["PUBACK 6"] and engine.session.dropped == 0
+
+
 def test_a_message_that_a_handler_raised_for_is_delivered_again_if_it_comes_again():
     engine = Engine().connect()
     engine.handler = raising

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from harness import wire
-from harness.engine import MOST, Engine, Message
+from harness.engine import MOST, Client, Engine
 from harness.lengths import BOUNDARIES
 
 
@@ -101,7 +101,7 @@ def test_ondelivery_tells_of_acknowledged_messages():
 
 
 def test_a_message_object_says_what_is_to_be_sent():
-    message = Message(None, "é", bytearray(b"xy"), 2, True)
+    message = Client().createmessage("é", bytearray(b"xy"), {"qos": 2, "retain": True})
     assert (message.topic, message.message, message.size) == ("é", b"xy", 4)
     assert (message.qos, message.retain, message.pid) == (2, 1, 0)
 
@@ -156,24 +156,31 @@ def test_publish0_keeps_the_order_with_what_is_queued():
 
 @pytest.mark.parametrize("topic", [b"", b"a/#", b"+", b"a\0", b"\xff", b"\xc0\x80"])
 @pytest.mark.parametrize("before", [[], [b"good"]], ids=["first", "later"])
-def test_publish0_refuses_a_bad_topic(topic, before):
+def test_a_bad_topic_is_refused(topic, before):
     engine = Engine().connect()
     for good in before:
-        assert engine.session.publish0(good, b"", 0)
+        engine.publish(good.decode())
     for _ in range(2):
         with pytest.raises(ValueError, match="topic"):
-            engine.session.publish0(topic, b"x", 0)
+            engine.session.field(topic)
     engine.flush()
     assert engine.sent() == ["PUBLISH0 good"] * len(before)
 
 
-def test_publish0_checks_a_topic_that_changes_in_place():
+def test_a_topic_that_changes_in_place_is_checked_again():
     engine = Engine().connect()
     topic = bytearray(b"a/b")
-    assert engine.session.publish0(topic, b"", 0) and engine.session.publish0(topic, b"", 0)
+    assert engine.session.field(topic) == engine.session.field(topic) == b"a/b"
     topic[1] = ord("+")
     with pytest.raises(ValueError, match="topic"):
-        engine.session.publish0(topic, b"", 0)
+        engine.session.field(topic)
+
+
+def test_a_topic_is_encoded_once():
+    engine = Engine().connect()
+    encoded = engine.session.field("é")
+    assert encoded == "é".encode() and engine.session.field("é") is encoded
+    assert engine.session.field("é".encode()) == encoded and engine.session.field("e") == b"e"
 
 
 # -- lengths

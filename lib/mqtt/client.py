@@ -5,18 +5,15 @@ import gc
 from micropython import const
 
 from . import packets
-from .packets import MQTTError, bad
+from .packets import MQTTError, bad, payload
 from .session import Session
 
 _FILTER = const(2)
-_TOPIC = const(3)
 
 
-class _Config:
-    # What `options` makes of the arguments of `connect`. It has a frame of its own for that, so that nothing left on
-    # the stack keeps the module in memory.
-    def __init__(self, *args):
-        packets.borrow("options").parse(self, *args)
+def _parse(*args):
+    # In a frame of its own, so that nothing left on the stack keeps the module in memory.
+    return packets.borrow("options").parse(*args)
 
 
 def _handler(name, fn):
@@ -39,17 +36,15 @@ class Message:
     retain = dup = pid = 0
     callback = None
 
-    def __init__(self, client, topic, message, qos, retain):
-        data = packets.field("topic", topic, _TOPIC)
+    def __init__(self, client, topic, message, qos):
+        data = client._session.field(topic)
         self._client = client
         self.topic = topic if isinstance(topic, str) else bytes(data)
         # What may change under way is copied; bytes are not.
-        self.message = bytes(packets.payload("message", message))
+        self.message = bytes(payload("message", message))
         self.size = len(data) + len(self.message)
         packets.framed(self.size + 4)
         self.qos = _qos(qos)
-        if retain:
-            self.retain = 1
 
     def sendasync(self, callback=None):
         """Send; `callback(resultcode)` comes once, from `poll`. MQTTError(-3) if neither connected nor connecting."""
@@ -96,7 +91,7 @@ class Client:
             topicfilter = str(packets.field("topicfilter", topicfilter, _FILTER), "utf-8")
         self._topic = None
         if fn is not None:
-            self._routes[topicfilter] = fn
+            self._routes[topicfilter] = fn if topicfilter else (fn,)
         else:
             self._routes.pop(topicfilter, None)
 
@@ -105,18 +100,22 @@ class Client:
         self._session.ondelivery = _handler("ondelivery", fn)
 
     def _deliver(self, message):
-        topic = message.topic
-        if topic is not self._topic:
+        if message.topic is not self._topic:
             self._topic = None
-            routes = self._routes
-            self._targets = [routes[f] for f in routes if f and packets.matches(f, topic)]
-            if not self._targets and None in routes:
-                self._targets = (routes[None],)
-            self._topic = topic
+            self._route(message.topic)
+            self._topic = message.topic
         if not self._targets:
             self._session.dropped += 1
         for fn in self._targets:
             fn(message)
+
+    def _route(self, topic):
+        targets = None
+        for topicfilter in self._routes:
+            if topicfilter and packets.matches(topicfilter, topic):
+                targets = targets or []
+                targets.append(self._routes[topicfilter])
+        self._targets = targets or self._routes.get(None, ())
 
     # -- connecting
 
@@ -125,7 +124,7 @@ class Client:
 
         Raises ValueError or TypeError for bad arguments, MQTTError(-1) if not disconnected.
         """
-        config = _Config(url, clientid, options, more)
+        config = _parse(url, clientid, options, more)
         if self._link and self._link.active():
             raise MQTTError(-1)
         gc.collect()  # now, while nothing deeper on the stack can keep that module
@@ -157,19 +156,23 @@ class Client:
         for key in options:
             if key not in ("qos", "retain"):
                 raise bad("option", key, "is unknown")
-        return Message(self, topic, message, options.get("qos", 0), options.get("retain", 0))
+        message = Message(self, topic, message, options.get("qos", 0))
+        if options.get("retain"):
+            message.retain = 1
+        return message
 
     def publish(self, topic, message, qos=0, retain=False, callback=None):
         """Create and send a message in one step; return it, or None for QoS 0 without a callback."""
         if callback is None and not _qos(qos):
-            topic = packets.payload("topic", topic)
-            message = packets.payload("message", message)
-            if self._session.publish0(topic, message, 1 if retain else 0):
+            message = payload("message", message)
+            if self._session.publish0(self._session.field(topic), message, 1 if retain else 0):
                 self._link.push()
                 return None
-        entry = Message(self, topic, message, qos, retain)
-        entry.sendasync(callback)
-        return None if callback is None and not qos else entry
+        message = Message(self, topic, message, qos)
+        if retain:
+            message.retain = 1
+        message.sendasync(callback)
+        return None if callback is None and not qos else message
 
     def _send(self, entry, callback):
         session = self._session
@@ -177,7 +180,9 @@ class Client:
             self._active()
         if entry.awaits >= 0:
             # Sent again before it is finished: that is a message of its own.
-            entry = Message(self, entry.topic, entry.message, entry.qos, entry.retain)
+            retain = entry.retain
+            entry = Message(self, entry.topic, entry.message, entry.qos)
+            entry.retain = retain
         code = session.accept(entry)
         if code:
             session.ended(callback, code)

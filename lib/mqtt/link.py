@@ -35,14 +35,16 @@ class Link:
     def __init__(self, session):
         self._session = session
         self._state = _IDLE
-        self._config = None
         self.transport = None
         self.inside = False  # of `poll`, where handlers run
         self.left = 0  # ms until something is due
-        self._failed = None  # what a write failed with; the next poll tells
+        self._failed = None  # what the transport has just failed with; True: a write failed, the next poll tells
         self._since = self._at = 0  # ticks: when this phase began, when the next attempt is due
         self._sentat = self._receivedat = self._pinged = 0
         self._delay = 0  # ms, the limit of the next wait
+        self._now = 0  # ticks of the last look at the timers
+        self._short = False  # whether the last read got less than it might have
+        self._drained = False  # whether all was taken as well, and nothing has happened since
         self._down = self._opened = self._stable = self._stalled = self._said = False
         self._goodbyes = []  # callbacks of `disconnect`
 
@@ -59,9 +61,9 @@ class Link:
         if self._session.kept:
             self._session.identify(config.clientid)
         if self._state == _CLOSING:
-            self._leave()
-            self._finish()
-        self._config = self._session.config = config
+            self._bye()
+            self._end()
+        self._session.config = config
         self._delay = config.min
         self._since = self._at = time.ticks_ms()
         self._down = False
@@ -77,30 +79,41 @@ class Link:
             self._session.stop()
             self._said = False
             if not self.inside:
-                self._leave()
+                self._bye()
         elif self._state != _CLOSING:
-            self._finish()
+            self._end()
 
     def push(self):
         """Send what was just queued, unless handlers run: what they send leaves together."""
         if self._session.open and not self.inside:
-            self._flush()
+            self._write()
 
     def poll(self, timeout_ms):
         """See `Client.poll`."""
         if self.inside:
             return False
         start = time.ticks_ms()
+        if self._drained:
+            self._rest(timeout_ms, start)
         while not self._work():
             left = timeout_ms - time.ticks_diff(time.ticks_ms(), start)
             if left <= 0:
                 return False
-            left = min(left, self.left)
-            if self.transport:
-                self.transport.wait(left, self._session.waiting())
-            else:
-                time.sleep_ms(left)
+            self._watch(min(left, self.left))
         return True
+
+    def _rest(self, ms, now):
+        # A read would be in vain: waits first, where nothing else is to be done.
+        ms = min(ms, self.left - time.ticks_diff(now, self._now))
+        session = self._session
+        if ms > 0 and session.open and not session.due and not session.waiting() and not self._failed:
+            self._watch(ms)
+
+    def _watch(self, ms):
+        if self.transport:
+            self.transport.wait(ms, self._session.waiting())
+        else:
+            time.sleep_ms(ms)
 
     def sendsync(self, message, timeout):
         """See `Message.sendsync`."""
@@ -111,10 +124,10 @@ class Link:
             if type(timeout) not in (int, float):
                 raise bad("timeout", timeout, "is not a number", TypeError)
             limit = int(timeout * 1000)
-        start = time.ticks_ms()
-        left = limit
         result = []
         message.sendasync(result.append)
+        start = time.ticks_ms()
+        left = limit
         # A client that is disconnected and has told so will do no more.
         while not result and left > 0 and self.busy():
             self.poll(left)
@@ -125,66 +138,119 @@ class Link:
     def _work(self):
         self.inside = True
         try:
-            did = self._session.calls()
-            if self.transport:
-                did = self._io() or did
-            self.left = _FOREVER_MS
-            if self._state:
-                self._timers(time.ticks_ms())
-            return self._session.calls() or did
+            return self._next()
         finally:
             self.inside = False
 
-    def _io(self):
-        session = self._session
-        transport = self.transport
-        n = 0
-        try:
-            if self._failed:
-                raise self._failed
-            if not transport.ready:
-                if not transport.step():
-                    return False
-                session.put(self._config.packet)
-            elif transport.ready > 1 and self._state != _CLOSING:
-                space = session.space()
-                if space:
-                    n = transport.readinto(space)
-                    if n:
-                        self._receivedat = time.ticks_ms()
-        except _FAILURES as e:
-            return self._fail(-1, e)
-        try:
-            # Bytes alone count, too: a TLS stream may hold more that waiting for the socket does not show.
-            did = session.process(n) or n > 0
-        except Broken as e:
-            return self._fail(e.args[0], e)
-        if self._state == _CLOSING:
-            self._leave()
-        elif self.transport:
-            did = self._flush() or did
+    def _next(self):
+        # One round of everything; returns whether anything was done.
+        self._drained = False
+        did = self._session.calls()
+        if self.transport:
+            did = self._io() or did
+        now = time.ticks_ms()
+        # The deadlines can wait for a moment that has nothing better to do, but not for ever.
+        if not did or now != self._now:
+            self._now = now
+            self.left = _FOREVER_MS
+            if self._state:
+                self._timers(now)
+        if self._session.calls():
+            did = True
+            self._drained = False  # they may have left something to send
         return did
 
-    def _flush(self):
-        # Returns whether bytes left. A failure waits for the next poll: no handler may be called from here.
-        transport = self.transport
-        transport.sent = False
-        try:
-            self._session.flush(transport)
-        except _FAILURES as e:
-            self._failed = e
-        if transport.sent:
-            self._sentat = time.ticks_ms()
-        return transport.sent
+    def __enter__(self):
+        pass
 
-    def _leave(self):
+    def __exit__(self, kind, e, _):
+        # For `with self`: notes what the transport failed with. (`except … as` makes the frame of a function so large
+        # that MicroPython takes it from the heap, at every call.)
+        if isinstance(e, _FAILURES):
+            self._failed = e
+            return True
+
+    def _io(self):
+        # Moves bytes; returns whether anything was done.
+        n = did = 0
+        with self:
+            did = self._left()
+            n = self._fill()
+        return self._fail(-1, self._failed) if self._failed else self._take(n) or did
+
+    def _left(self):
+        # Gets on with connecting, or writes what is left of the last time; returns whether bytes have left.
+        transport = self.transport
+        if not transport.ready:
+            if not transport.step():
+                return False
+            self._session.put(self._session.config.packet)
+        if not self._failed and not self._session.waiting():
+            return False
+        self._failed = None
+        if not self._session.flush(transport):
+            return False
+        self._sentat = time.ticks_ms()
+        return True
+
+    def _fill(self):
+        # Reads; returns how many bytes.
+        transport = self.transport
+        space = transport.ready > 1 and self._state != _CLOSING and self._session.space()
+        if not space:
+            return 0
+        n = len(space)
+        if self._short:
+            # MicroPython asks again until it has all that is wanted or would block, so only what is sure to come.
+            n = min(n, 4 * self._session.sent or n)
+        n = transport.readinto(space, n)
+        # Above a TLS stream there may be more.
+        self._short = n < len(space) and not self._session.config.tls
+        if n:
+            self._receivedat = time.ticks_ms()
+        return n
+
+    def _take(self, n):
+        # Takes `n` bytes that were read, and sends what that leads to.
+        try:
+            if self._session.process(n):
+                n = n or 1
+            elif n:
+                self._short = False  # a packet has only begun
+        except Broken:
+            n = -1
+        if n < 0:
+            return self._fail(self._session.why.args[0], self._session.why)
+        self._drained = self._short
+        if self._state == _CLOSING:
+            self._bye()
+        elif self._session.open:
+            if not self._opened:
+                self._opened = True
+                self._stable = self._stalled = False
+                self._since = time.ticks_ms()
+                self._now = -1  # the deadlines are others now
+            n = self._write() or n
+        return n > 0
+
+    def _write(self):
+        # Returns whether bytes left, or failed to; no handler may be called from here, so the next poll meets it again.
+        try:
+            if not self._session.flush(self.transport):
+                return False
+            self._sentat = time.ticks_ms()
+        except _FAILURES:
+            self._failed = True
+        return True
+
+    def _bye(self):
         # Sends DISCONNECT behind what is on its way, and closes when it has left.
         if not self._said:
             self._said = True
             self._session.put(b"\xe0\0")
-        self._flush()
-        if self._failed or not self._session.waiting():
-            self._finish()
+        self._write()
+        if not self._session.waiting():
+            self._end()
 
     def _before(self, left):
         # Keeps the shortest time to a deadline; returns whether this one has passed.
@@ -193,8 +259,7 @@ class Link:
 
     def _timers(self, now):
         # Acts on what is due.
-        config = self._config
-        state = self._state
+        config = self._session.config
         is_open = self._session.open
         over = time.ticks_diff(now, self._since) - config.timeout
         up = True
@@ -203,61 +268,67 @@ class Link:
             up = config.linkup()
         if not up and (is_open or not config.max and over >= 0):
             self._fail(-1, _NOLINK)
-        elif state == _WAITING:
-            if not up:
-                self._down = True
-            elif self._down or self._before(time.ticks_diff(self._at, now)):
-                self._down = False
-                self.left = 0
-                self._since = now
-                self._session.closed(0)  # again, should there have been no memory for it
-                self.transport = Transport(config.host, config.port, config.tls)
-                self._state = _ACTIVE
+        elif self._state == _WAITING:
+            self._redo(now, up)
         elif is_open:
             self._alive(now)
         elif self._before(-over):
             self._fail(-1, _NOHANDSHAKE if config.tls and self.transport.ready == 1 else _TIMEOUT)
 
-    def _alive(self, now):
-        # The deadlines of an open connection: when it counts as stable, a stalled write, keep alive [MQTT-3.1.2-23].
-        config = self._config
-        session = self._session
-        diff = time.ticks_diff
-        if not self._opened:
-            self._opened = True
-            self._stable = self._stalled = False
+    def _redo(self, now, up):
+        # Begins the next attempt when it is time, or when the network has come back.
+        if not up:
+            self._down = True
+        elif self._down or self._before(time.ticks_diff(self._at, now)):
+            self._down = False
+            self.left = 0
             self._since = now
-        if not self._stable and diff(now, self._since) >= _STABLE_MS:
+            self._session.closed(0)  # again, should there have been no memory for it
+            self.transport = Transport(self._session.config)
+            self._state = _ACTIVE
+
+    def _alive(self, now):
+        # The deadlines of an open connection: a stalled write, keep alive [MQTT-3.1.2-23].
+        config = self._session.config
+        session = self._session
+        if not self._stable and time.ticks_diff(now, self._since) >= _STABLE_MS:
             self._stable = True
             self._delay = config.min
         if session.waiting():
             if not self._stalled:
                 self._stalled = True
                 self._sentat = now
-            if self._before(config.timeout - diff(now, self._sentat)):
+            ms = config.timeout - time.ticks_diff(now, self._sentat)
+            if self._before(ms):
                 self._fail(-1, _STALLED)
             return
         self._stalled = False
         if not session.ponged:
-            if self._before(min(config.keepalive, config.timeout) - diff(now, self._pinged)):
+            ms = min(config.keepalive, config.timeout)
+            ms -= time.ticks_diff(now, self._pinged)
+            if self._before(ms):
                 self._fail(-1, _NOPING)
         elif config.keepalive:
-            if self._before(config.keepalive - max(diff(now, self._sentat), diff(now, self._receivedat))):
+            ms = max(time.ticks_diff(now, self._sentat), time.ticks_diff(now, self._receivedat))
+            if self._before(config.keepalive - ms):
                 self._pinged = now
                 session.ponged = False
                 session.put(b"\xc0\0")
-                self._flush()
+                self._write()
 
     def _fail(self, code, why):
         # The attempt or the connection has failed: tells so, and plans the next.
         if self._state == _CLOSING:
-            return self._finish()
+            return self._end()
         session = self._session
         fn = session.onlost
-        if not session.open:
+        if session.open:
+            if time.ticks_diff(time.ticks_ms(), self._since) >= _STABLE_MS:
+                self._delay = self._session.config.min
+        else:
             fn = session.onconnect
             code = max(code, -1)
-        again = self._config.max
+        again = self._session.config.max
         session.why = why
         # First what there may be no memory for: then the next poll fails in the same way, and tells.
         if fn is not None:
@@ -274,13 +345,13 @@ class Link:
         if self.transport:
             self.transport.close()
         self.transport = self._failed = None
-        self._opened = False
+        self._short = self._drained = self._opened = False
         self._state = state
         self._session.closed(lose)
 
-    def _finish(self):
+    def _end(self):
         # The end that the program asked for.
-        self._drop(3 if self._config.cleansession and not self._session.kept else 1, _IDLE)
+        self._drop(3 if self._session.config.cleansession and not self._session.kept else 1, _IDLE)
         while self._goodbyes:
             self._session.due.append((self._goodbyes.pop(0),))
         return True
@@ -294,8 +365,10 @@ def run(clients):
             return
         if True in [link.inside for link in links]:
             raise MQTTError(-1)  # in a handler it would wait for itself
-        if len(links) == 1:
-            links[0].poll(_FOREVER_MS)
+        if len(clients) == 1:
+            # One client is polled without allocating.
+            while links[0].busy():
+                links[0].poll(_FOREVER_MS)
         elif not sum([link.poll(0) for link in links]):
             poller = select.poll()
             # TLS streams last: the Unix port crashes where a set grows behind one.

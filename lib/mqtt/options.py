@@ -11,17 +11,12 @@ _TEXT = const(1)
 _TOPIC = const(3)
 _LONGEST = const(500000)  # seconds: what ticks can measure
 _MOST = const(268435455)
-_FLAG = (bool, int)
-_INT = (int,)
-_TIME = (int, float)
-
-_SCHEMES = {"tcp": 1883, "mqtt": 1883, "ssl": 8883, "mqtts": 8883}
 
 
 def _number(name, value, low, high, kind):
     # Returns the value if it is a number between the bounds.
     if type(value) not in kind:
-        raise bad(name, value, "is not a number" if kind is _TIME else "is not an int", TypeError)
+        raise bad(name, value, "is not a number" if float in kind else "is not an int", TypeError)
     if not low <= value <= high:
         raise bad(name, value, "is not %s to %s" % (low, high))
     return value
@@ -66,7 +61,7 @@ def parseurl(url):
         # It may be a password that stands before it.
         raise ValueError("url: has an @; username and password are options")
     scheme, _, rest = url.partition("://")
-    port = _SCHEMES.get(scheme, 0)
+    port = {"tcp": 1883, "mqtt": 1883, "ssl": 8883, "mqtts": 8883}.get(scheme, 0)
     host, mark, number = rest.rpartition(":")
     if not mark or rest.endswith("]"):
         host = rest
@@ -84,28 +79,34 @@ def parseurl(url):
     return scheme in ("ssl", "mqtts"), host, port
 
 
-def parse(config, url, clientid, options, more):
-    """Set the attributes of `config` to what `connect` was asked for.
+class Config:
+    """What `connect` was asked for, by the names of the options; the client keeps it."""
 
-    Most have the names of the options. Times are in ms; `min` and `max` bound the reconnect delay, `max` is 0 without
-    reconnect. `packet` is the CONNECT; `tls` is an SSLContext and the server's name, None for tcp://; `dropold` and
-    `skip` mean overflow "dropold" and oversize "drop".
+
+def parse(url, clientid, options, more):
+    """Return the Config.
+
+    Times are in ms; `min` and `max` bound the reconnect delay, `max` is 0 without reconnect. `packet` is the CONNECT;
+    `tls` is an SSLContext and the server's name, None for tcp://; `dropold` and `skip` mean overflow "dropold" and
+    oversize "drop".
     """
+    config = Config()
     secure, config.host, config.port = parseurl(url)
     merged = _merge(options, more)
-    config.cleansession = _number("cleansession", merged["cleansession"], 0, 1, _FLAG)
-    config.keepalive = _number("keepalive", merged["keepalive"], 0, 65535, _INT)
-    config.timeout = int(_number("timeout", merged["timeout"], 0.001, _LONGEST, _TIME) * 1000)
+    config.cleansession = _number("cleansession", merged["cleansession"], 0, 1, (bool, int))
+    config.keepalive = _number("keepalive", merged["keepalive"], 0, 65535, (int,))
+    config.timeout = int(_number("timeout", merged["timeout"], 0.001, _LONGEST, (int, float)) * 1000)
     for name in ("maxinflight", "maxqueued", "maxqueuedbytes", "maxmessage"):
-        setattr(config, name, _number(name, merged[name], 1, 65535 if name == "maxinflight" else _MOST, _INT))
+        setattr(config, name, _number(name, merged[name], 1, 65535 if name == "maxinflight" else _MOST, (int,)))
+    config.maxmessage = max(config.maxmessage, 2)  # what the other packets need
     config.clientid = bytes(packets.field("clientid", clientid, _TEXT))
     config.packet = _connect(config.clientid, merged)
     config.keepalive *= 1000
     config.min, config.max = _delays(merged["reconnect"])
     if merged["oversize"] is None:
         merged["oversize"] = "drop" if config.max else "close"
-    config.skip = _second("oversize", merged, "close", "drop")
-    config.dropold = _second("overflow", merged, "refuse", "dropold")
+    config.skip = _check("oversize", merged, "close", "drop")
+    config.dropold = _check("overflow", merged, "refuse", "dropold")
     config.linkup = merged["linkup"]
     if config.linkup is not None and not callable(config.linkup):
         raise bad("linkup", config.linkup, "is not callable", TypeError)
@@ -114,12 +115,13 @@ def parse(config, url, clientid, options, more):
         config.tls = packets.borrow("tls").setup(merged["ssl"], config.host)
     elif merged["ssl"] is not None:
         raise bad("url", url, "is not ssl://, but there are ssl options")
+    return config
 
 
-def _second(name, merged, first, second):
-    if merged[name] not in (first, second):
-        raise bad(name, merged[name], "is neither %r nor %r" % (first, second))
-    return merged[name] == second
+def _check(name, merged, first, last):
+    if merged[name] not in (first, last):
+        raise bad(name, merged[name], "is neither %r nor %r" % (first, last))
+    return merged[name] == last
 
 
 def _delays(value):
@@ -134,10 +136,10 @@ def _delays(value):
                 raise bad("reconnect", name, "is neither 'min' nor 'max'")
         delays.update(value)
         if "min" not in value:
-            _number("reconnect max", delays["max"], 0.001, _LONGEST, _TIME)
+            _number("reconnect max", delays["max"], 0.001, _LONGEST, (int, float))
             delays["min"] = min(1, delays["max"])
-    _number("reconnect min", delays["min"], 0, _LONGEST, _TIME)
-    _number("reconnect max", delays["max"], max(0.001, delays["min"]), _LONGEST, _TIME)
+    _number("reconnect min", delays["min"], 0, _LONGEST, (int, float))
+    _number("reconnect max", delays["max"], max(0.001, delays["min"]), _LONGEST, (int, float))
     return int(delays["min"] * 1000), int(delays["max"] * 1000)
 
 
@@ -146,8 +148,8 @@ def _connect(clientid, merged):
         raise bad("clientid", clientid, "is not 1 to 255 characters long")
     flags = 2 if merged["cleansession"] else 0
     fields = [clientid]
-    willqos = _number("willqos", merged["willqos"], 0, 2, _INT)
-    willretain = _number("willretain", merged["willretain"], 0, 1, _FLAG)
+    willqos = _number("willqos", merged["willqos"], 0, 2, (int,))
+    willretain = _number("willretain", merged["willretain"], 0, 1, (bool, int))
     message = packets.field("willmessage", merged["willmessage"], _BINARY)
     if merged["willtopic"] is not None:
         fields.append(packets.field("willtopic", merged["willtopic"], _TOPIC))

@@ -7,8 +7,6 @@ import sys
 
 from micropython import const
 
-_PUBLISH = const(0x30)
-
 _MAX_LENGTH = const(268435455)
 _BYTES = (bytes, bytearray, memoryview)
 
@@ -51,10 +49,15 @@ def payload(name, value):
         return value
     if not isinstance(value, str):
         raise bad(name, value, "is neither str nor bytes", TypeError)
+    return _encode(name, value)
+
+
+def _encode(name, value):
     try:
         return value.encode()
     except UnicodeError:
-        raise bad(name, value, "is not well-formed")
+        pass
+    raise bad(name, value, "is not well-formed")
 
 
 def field(name, value, rule):
@@ -75,20 +78,24 @@ def field(name, value, rule):
             why = "is empty"
     elif not min(data) or max(data) > 127 and not _wellformed(data):
         why = "is not well-formed"
-    elif rule == _TOPIC:
-        for byte in data:
-            if byte == 0x23 or byte == 0x2B:
-                why = "has a wildcard"
-    elif rule == _FILTER:
-        levels = bytes(data).split(b"/")
-        if levels[-1] == b"#":
-            levels.pop()
-        for level in levels:
-            if b"#" in level or b"+" in level and len(level) > 1:
-                why = "has a misplaced wildcard"
+    elif rule >= _FILTER and _wild(data, rule):
+        why = "has a wildcard" if rule == _TOPIC else "has a misplaced wildcard"
     if why:
         raise bad(name, value, why)
     return data
+
+
+def _wild(data, rule):
+    # Whether there is a wildcard where none may be.
+    if rule == _TOPIC:
+        for byte in data:
+            if byte == 0x23 or byte == 0x2B:
+                return True
+        return False
+    levels = bytes(data).split(b"/")
+    if levels[-1] == b"#":
+        levels.pop()
+    return True in [b"#" in level or b"+" in level and len(level) > 1 for level in levels]
 
 
 def _wellformed(data):
@@ -134,29 +141,37 @@ def header(buf, at, first, length):
     return at + 2
 
 
-def publish(buf, at, flags, pid, topic, message):
-    """Write a PUBLISH into buf[at:], return the index after it. `topic` and `message` are bytes-like; pid 0: none."""
-    size = len(topic)
-    end = len(message) + size + (4 if pid else 2)
-    at = header(buf, at, _PUBLISH | flags, end)
-    end += at
-    buf[at] = size >> 8
-    buf[at + 1] = size & 0xFF
+def string(buf, at, data):
+    """Write `data` (bytes-like) behind its length into buf[at:], return the index after it [MQTT-1.5.3]."""
+    buf[at] = len(data) >> 8
+    buf[at + 1] = len(data) & 0xFF
     at += 2
-    buf[at : at + size] = topic
-    at += size
-    if pid:
-        buf[at] = pid >> 8
-        buf[at + 1] = pid & 0xFF
+    end = at + len(data)
+    buf[at:end] = data
+    return end
+
+
+def publish(buf, at, head, topic, message):
+    """Write a PUBLISH into buf[at:], return the index after it. `topic` and `message` are bytes-like.
+
+    head: the first byte, and 256 times the packet identifier of a QoS that has one.
+    """
+    end = len(topic) + len(message) + (4 if head > 0xFF else 2)
+    at = header(buf, at, head & 0xFF, end)
+    end += at
+    at = string(buf, at, topic)
+    if head > 0xFF:
+        buf[at] = head >> 16
+        buf[at + 1] = head >> 8 & 0xFF
         at += 2
     buf[at:end] = message
     return end
 
 
-def packet(first, head, fields, qos):
-    """Return a packet: `head`, then each field behind its length, followed by its QoS where `qos` is a list."""
+def packet(first, head, filters, qos):
+    """Return a packet: `head`, then each filter or other field with its length, then its QoS if `qos` is a list."""
     body = bytearray(head)
-    for i, data in enumerate(fields):
+    for i, data in enumerate(filters):
         body.append(len(data) >> 8)
         body.append(len(data) & 0xFF)
         body.extend(data)

@@ -7,7 +7,7 @@ sent to anything with `write(buf, offset, length)`.
 from micropython import const
 
 from . import packets
-from .packets import Broken
+from .packets import Broken, publish
 
 _RX = const(512)
 _TX = const(1024)
@@ -15,6 +15,7 @@ _TX = const(1024)
 _ROOM = const(1008)
 
 _CONNACK = const(0x20)
+_PUBLISH = const(0x30)
 _PUBACK = const(0x40)
 _PUBREC = const(0x50)
 _PUBREL = const(0x62)
@@ -59,6 +60,11 @@ class Received:
         self.message = message
 
 
+class _Received1(Received):
+    # With an attribute less of its own than it had otherwise.
+    qos = 1
+
+
 class _Request:
     # A SUBSCRIBE (qos: a list) or UNSUBSCRIBE (None) in the queue; `many`: the answer is a list.
     size = 0
@@ -78,16 +84,17 @@ class Session:
     `pid` (0 with QoS 0) and `awaits`: 0 until it is first sent, then the first byte of the acknowledgement that is due,
     -1 out of the queue. That is its whole state [MQTT-4.3.2-1, 4.3.3-1]. A request has size 0.
 
-    deliver(message): takes a message that has come.
+    fn(message): takes a message that has come.
     """
 
     kept = False  # by a store, see there
 
-    def __init__(self, deliver):
+    def __init__(self, fn):
         # The buffers first: later there may be no free block of that size.
-        self._home = memoryview(bytearray(_RX))  # the receive buffer; `_rx` is a larger one while that is needed
+        rx = bytearray(_RX)
+        self._home = rx, memoryview(rx)  # the receive buffer; `_rx` is a larger one while that is needed
         self._tx = bytearray(_TX)
-        self._deliver = deliver
+        self._deliver = fn
         self.config = None  # the options of `connect` by their names, see `options`
         self.due = []  # calls to make, oldest first: (function, arguments…)
         self.onconnect = self.onlost = self.ondelivery = None  # the program's handlers
@@ -102,9 +109,9 @@ class Session:
         self._inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
         self._subs = {}
         self._redo = None  # the last request to subscribe again
-        self._topic = ""  # the last one received, and its bytes
-        self._name = bytearray()
-        self._good = None  # the last topic sent to that was found good
+        self._heard = self._topic = "/"  # the last topic received, the last one received twice in a row,
+        self._name = b"\0\1/"  # and the field that this is
+        self._good = self._data = None  # the last topic sent to, if it was a str, and its bytes
         self._reset()
 
     # -- one connection
@@ -114,13 +121,13 @@ class Session:
         self.stop()
         self._bye = False
         self.ponged = True  # PINGRESP has come; for the client to clear with PINGREQ
-        self._next = self._asked = 0  # entries before this index were sent on this connection; so many are requests
+        self.sent = self._asked = 0  # entries before this index were sent on this connection; so many are requests
         self._edge = 0  # so many were in flight when the last connection ended
         self._tail = 0  # of what is waiting in the transmit buffer
         self._big = self._solo = None  # a packet too large for it, which goes first; the entry of QoS 0 that this is
         self._head = 0  # of the one of these that is being written
         self._count0 = self._bytes0 = 0  # messages of QoS 0 in the transmit buffer
-        self._rx = self._home
+        self._rx, self._view = self._home
 
     def stop(self):
         """Take no more packets, and send no more but what is on its way and DISCONNECT."""
@@ -138,9 +145,10 @@ class Session:
                 self.finish(self._solo, _FAILURE, None)
             self._head = 0
         at = 0
-        place = self._next
+        place = self.sent
         while at < self._tail:
-            length, body = self._length(self._tx, at + 1, self._tail)
+            length = self._length(self._tx, at + 1, self._tail)
+            body = self._body
             end = body + length
             if self._tx[at] & 0xF6 == 0x30 and end > self._head:
                 if lose < 2 and at >= self._head:
@@ -180,49 +188,64 @@ class Session:
     def publish0(self, topic, message, retain):
         """Encode a QoS 0 PUBLISH behind what leaves next, without allocating; False: no room, or it has to queue."""
         size = len(topic) + len(message)
-        if not self.open or self._big or self._next < len(self.entries) or self._tail + size + 7 > _ROOM:
+        if not self.open or self._big or self.sent < len(self.entries) or self._tail + size + 7 > _ROOM:
             return False
-        if topic != self._good:
-            packets.field("topic", topic, _TOPIC)
-            if isinstance(topic, bytes):
-                self._good = topic
-        if self.pending() and self.full(size):
+        if self.full(size, self.pending()):
             return False
-        self._tail = packets.publish(self._tx, self._tail, retain, 0, topic, message)
+        self._tail = publish(self._tx, self._tail, _PUBLISH | retain, topic, message)
         self._count0 += 1
         self._bytes0 += size
         return True
 
-    def full(self, size, old=()):
-        """Whether a message of `size` bytes would go over the limits, also when the messages `old` were given up."""
-        count = self.pending() - len(old)
-        for entry in old:
-            size -= entry.size
+    def field(self, topic):
+        """Return a topic name as bytes-like; raises ValueError or TypeError for what is none."""
+        text = isinstance(topic, str)
+        if topic == (self._good if text else self._data):
+            return self._data  # most messages have the topic of the one before
+        data = packets.field("topic", topic, _TOPIC)
+        if isinstance(data, bytes):
+            self._good = topic if text else None
+            self._data = data
+        return data
+
+    def full(self, size, count):
+        """Whether a message of `size` bytes besides `count` others goes over the limits."""
         config = self.config
         return count >= config.maxqueued or count and size + self._bytes + self._bytes0 > config.maxqueuedbytes
 
     def accept(self, entry):
         """Queue a message; return 0, or the code that says why not."""
-        old = []
-        if self.config.dropold:
-            # Oldest first, QoS 0 before the others, and none unless that makes room.
-            for qos0 in (True, False):
-                for e in self.entries:
-                    if (not e.pid) is qos0 and not e.awaits and e is not self._solo and self.full(entry.size, old):
-                        old.append(e)
-        if self.full(entry.size, old):
-            return _FULL
-        if entry.qos and len(self._ids) == _IDS and not (old and old[-1].pid):
-            return _NO_MORE_MSGIDS
-        for e in old:
-            self.dropped += e.callback is not None
-            self.finish(e, _FULL, None)
+        if self.full(entry.size, self.pending()) or entry.qos and len(self._ids) == _IDS:
+            code = self._makeroom(entry)
+            if code:
+                return code
         entry.pid = 0
         if entry.qos:
             self._number(entry)
         entry.awaits = 0
         self.entries.append(entry)
         self._bytes += entry.size
+        return 0
+
+    def _makeroom(self, entry):
+        # With overflow "dropold", gives up what has not been sent, oldest first, QoS 0 before the others, and none
+        # unless that makes room; returns 0, or the code that says what there is no room for.
+        old = []
+        size = entry.size
+        count = self.pending()
+        for qos0 in (True, False) if self.config.dropold else ():
+            for e in self.entries:
+                if (not e.pid) is qos0 and not e.awaits and e is not self._solo and self.full(size, count):
+                    old.append(e)
+                    size -= e.size
+                    count -= 1
+        if self.full(size, count):
+            return _FULL
+        if entry.qos and len(self._ids) == _IDS and not (old and old[-1].pid):
+            return _NO_MORE_MSGIDS
+        for e in old:
+            self.dropped += e.callback is not None
+            self.finish(e, _FULL, None)
         return 0
 
     def request(self, filters, qos, callback, many):
@@ -252,8 +275,8 @@ class Session:
         entry.callback = None  # told, should what follows fail and be repeated
         i = self.entries.index(entry)
         self.entries.pop(i)
-        if i < self._next:
-            self._next -= 1
+        if i < self.sent:
+            self.sent -= 1
             self._asked -= not entry.size
         if entry.pid:
             del self._ids[entry.pid]
@@ -281,33 +304,39 @@ class Session:
         self._ids[pid] = entry
 
     def flush(self, out):
-        """Write what is waiting to `out.write(buf, offset, length)` until all has left or it returns None."""
-        while True:
-            buf = self._big or self._tx
-            end = len(buf) if self._big else self._tail
-            if not end:
-                if self._next == len(self.entries) or not self._fill():
-                    return
-                continue
-            n = out.write(buf, self._head, end - self._head)
-            if n is None:
-                return
-            self._head += n
-            if self._head == end:
-                self._head = 0
-                if not self._big:
-                    self._tail = self._count0 = self._bytes0 = 0
-                    continue
+        """Write what is waiting to `out.write(buf, offset, length)` until all has left or it returns None.
+
+        Returns whether any has left.
+        """
+        sent = False
+        while (self._tail or self._big or self.sent < len(self.entries) and self._fill()) and self._write(out):
+            sent = True
+        return sent
+
+    def _write(self, out):
+        # Returns whether bytes have left.
+        buf = self._big or self._tx
+        end = len(buf) if self._big else self._tail
+        n = out.write(buf, self._head, end - self._head)
+        if n is None:
+            return False
+        self._head += n
+        if self._head == end:
+            self._head = 0
+            if self._big:
                 self._big = None
                 if self._solo:
                     self.finish(self._solo, 0, None)
                     self._solo = None
+            else:
+                self._tail = self._count0 = self._bytes0 = 0
+        return True
 
     def _fill(self):
         # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished
         # goes first [MQTT-4.4.0-1]; returns whether there was any.
-        while self.open and self._next < len(self.entries) and not self._big:
-            entry = self.entries[self._next]
+        while self.open and self.sent < len(self.entries) and not self._big:
+            entry = self.entries[self.sent]
             if entry.awaits == _PUBCOMP:
                 if self._tail > _ROOM:
                     break
@@ -318,29 +347,27 @@ class Session:
                     break
                 self._asked += 1
             elif (
-                not entry.awaits and self._next - self._asked >= self.config.maxinflight or not self._encode(entry)
+                not entry.awaits and self.sent - self._asked >= self.config.maxinflight or not self._encode(entry)
             ):
                 break
-            self._next += 1
+            self.sent += 1
         return self._tail or self._big
 
     def _encode(self, entry):
         # Encodes a message behind what is waiting, or as the packet that goes first; False: no room now.
-        buf = self._tx
-        at = self._tail
-        if at + entry.size + 9 > _ROOM or not entry.pid:
-            if at:
-                return False
-            self._big = buf = bytearray(packets.framed(entry.size + (4 if entry.pid else 2)))
-        flags = entry.qos << 1 | entry.retain
+        head = entry.pid << 8 | _PUBLISH | entry.qos << 1 | entry.retain
         if entry.awaits or entry.dup:
-            flags |= 8  # DUP [MQTT-3.3.1-1]
-        at = packets.publish(buf, at, flags, entry.pid, packets.payload("topic", entry.topic), entry.message)
-        if buf is self._tx:
-            self._tail = at
-        if not entry.pid:
-            self._solo = entry
-            return False
+            head |= 8  # DUP [MQTT-3.3.1-1]
+        if self._tail + entry.size + 9 > _ROOM or not entry.pid:
+            if self._tail:
+                return False
+            self._big = bytearray(packets.framed(entry.size + (4 if entry.pid else 2)))
+            publish(self._big, 0, head, self.field(entry.topic), entry.message)
+            if not entry.pid:
+                self._solo = entry
+                return False
+        else:
+            self._tail = publish(self._tx, self._tail, head, self.field(entry.topic), entry.message)
         entry.awaits = _PUBACK if entry.qos == 1 else _PUBREC
         return True
 
@@ -371,7 +398,7 @@ class Session:
         """The memoryview to read into next; None: no room until packets are taken and acknowledgements have left."""
         if self._tail > _ROOM or self._end == len(self._rx):
             return None
-        return self._rx[self._end :] if self._end else self._rx
+        return self._view[self._end :] if self._end else self._view
 
     def process(self, n):
         """Take the packets that are complete with the `n` bytes just read into `space()`; return whether there was one.
@@ -379,20 +406,31 @@ class Session:
         Calls that are due are made between packets, so that a handler set by one sees the next. What handlers raise
         leaves from here: call it again to go on. Raises Broken where the connection has to end.
         """
-        did = False
         self._end += n
-        while self._tail <= _ROOM and self._take():
-            did = True
-            if self.due:
-                self.calls()
+        did = self._packets()
         if self._at:
-            left = self._end - self._at
-            if left:
-                self._rx[:left] = self._rx[self._at : self._end]
+            # The beginning of a packet moves to that of the receive buffer.
+            n = self._end - self._at
+            if n:
+                self._view[:n] = self._view[self._at : self._end]
             else:
-                self._rx = self._home
+                self._rx, self._view = self._home
             self._at = 0
-            self._end = left
+            self._end = n
+        return did
+
+    def _packets(self):
+        did = False
+        try:
+            while self._tail <= _ROOM and self._take():
+                did = True
+                if self.due:
+                    self.calls()
+        except MemoryError:
+            # If it was not for a message, but after that, it is the program's.
+            if self._at != self._begun or not self._drop():
+                raise
+            did = True
         return did
 
     def calls(self):
@@ -400,124 +438,141 @@ class Session:
         count = len(self.due)
         for _ in range(count):
             call = self.due[0]
-            args = call[1:]
-            self.due.pop(0)
-            call[0](*args)
+            if len(call) == 2:
+                self.due.pop(0)
+                call[0](call[1])
+            else:
+                args = call[1:]
+                self.due.pop(0)
+                call[0](*args)
         return count > 0
+
+    def lose(self, code, reason=0, first=0, number=0):
+        """Raise Broken, and note it for `lasterror`."""
+        self.why = Broken(code, reason, first, number)
+        raise self.why
 
     def _take(self):
         # Takes one packet, or a part of one to skip; returns False if bytes are missing.
-        rx = self._rx
-        at = self._at
-        end = self._end
+        self._begun = at = self._at
         if self._left:
-            n = min(self._left, end - at)
+            n = min(self._left, self._end - at)
             self._left -= n
             self._at += n
             return n
-        if end - at < 2:
+        if self._end - at < 2:
             return False
-        first = rx[at]
-        length = rx[at + 1]
-        body = at + 2
+        first = self._rx[at]
+        length = self._rx[at + 1]
+        at += 2
         if length > 127:
-            length, body = self._length(rx, at + 1, end)
-            if not body:
+            length = self._length(self._rx, at - 1, self._end)
+            at = self._body
+            if not at:
                 return False
-        if not self.open and first >> 4 != 2:
-            raise Broken(_MALFORMED, _FIRST, first, 0)
-        publish = first >> 4 == 3
-        if (
-            first & 6 == 6 or first & 14 == 8
-            if publish
-            else first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP)
-        ):
-            raise Broken(_MALFORMED, _TYPE, first, 0)
-        if length > 2 and not publish and first != _SUBACK:
-            raise Broken(_MALFORMED, _BODY, first, length)
-        try:
-            if length > 2 and length > self.config.maxmessage:
-                raise Broken(_TOO_LARGE, 0, 0, length)
-            if length + body > end:
-                return self._grow(length + body - at)
-        except Broken:
-            if not publish:
-                raise
-            return self._skip(first, length, body)
-        if publish:
-            self._at = body + length
-            self._publish(first, rx, body, self._at)
+        if first >> 4 != 3 or not self.open or first & 6 == 6 or first & 14 == 8:
+            self._check(first, length)
+        if length > self.config.maxmessage:
+            return self._skip(first, length, at)
+        if at + length > self._end:
+            return False if self._grow(at + length - self._at) else self._skip(first, length, at)
+        if first >> 4 == 3:
+            self._publish(first, at, at + length)
         else:
             # Where there is no memory for the answer, the next call takes the packet again.
-            self._control(first, rx, body, length)
-            self._at = body + length
+            self._control(first, at, length)
+            self._at = at + length
         return True
 
+    def _check(self, first, length):
+        # Raises Broken for a fixed header that may not come now, or with that length.
+        if not self.open and first >> 4 != 2:
+            self.lose(_MALFORMED, _FIRST, first)
+        if first not in (_CONNACK, _PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _SUBACK, _UNSUBACK, _PINGRESP):
+            self.lose(_MALFORMED, _TYPE, first)
+        if length < 3 if first == _SUBACK else length != (0 if first == _PINGRESP else 2):
+            self.lose(_MALFORMED, _BODY, first, length)
+
     def _length(self, buf, at, end):
-        # Decodes a remaining length [2.2.3]: (length, index after it), or (0, 0) where bytes are missing.
+        # Returns a remaining length [2.2.3]; the index after it is `_body` then, 0 where bytes are missing.
         length = shift = 0
         while at < end:
-            byte = buf[at]
+            length |= (buf[at] & 0x7F) << shift
             at += 1
-            length |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return length, at
+            if buf[at - 1] < 0x80:
+                self._body = at
+                return length
             shift += 7
             if shift > 21:
-                raise Broken(_MALFORMED, _LENGTH, 0, 0)
-        return 0, 0
+                self.lose(_MALFORMED, _LENGTH)
+        self._body = 0
+        return 0
 
     def _grow(self, size):
-        # Makes the receive buffer hold a packet of `size` bytes; returns False: bytes are missing.
+        # Makes the receive buffer hold a packet of `size` bytes; returns False if there is no memory for that.
         if size > len(self._rx):
             try:
-                rx = memoryview(bytearray(size))
+                rx = bytearray(size)
+                view = memoryview(rx)
             except MemoryError:
-                raise Broken(_TOO_LARGE, 0, 0, size)
+                return False
             left = self._end - self._at
-            rx[:left] = self._rx[self._at : self._end]
+            view[:left] = self._view[self._at : self._end]
             self._rx = rx
+            self._view = view
             self._at = 0
             self._end = left
-        return False
+        return True
 
-    def _publish(self, first, buf, at, end):
-        # Takes a PUBLISH whose body is buf[at:end].
-        qos = first >> 1 & 3
-        start = at + 2
-        stop = end if end < start else start + (buf[at] << 8 | buf[at + 1])
-        payload = stop + 2 if qos else stop
-        if payload > end or end < start:
-            raise Broken(_MALFORMED, _BODY, first, end - at)
-        pid = self._pid(first, buf, stop) if qos else 0
-        try:
-            topic = buf[start:stop]
-            if topic != self._name or start == stop:
-                # Most messages have the topic of the one before.
-                self._name[:] = b""
-                packets.field("topic", topic, _TOPIC)
-                self._topic = str(topic, "utf-8")
-                self._name[:] = topic
-            message = Received(self._topic, bytes(buf[payload:end]))
-            if first & 0x0F:
-                message.qos = qos
-                message.retain = first & 1
-                message.dup = first >> 3 & 1
-        except ValueError as e:
-            raise Broken(_MALFORMED, _NAME, first, e)
-        except MemoryError:
-            if not self.config.skip:
-                raise Broken(_TOO_LARGE, 0, 0, end - at)
-            self.dropped += self._took(qos, pid)
-            return
-        if qos == 2:
+    def _publish(self, first, at, end):
+        # Takes a PUBLISH whose body is rx[at:end].
+        if self._rx.startswith(self._name, at) and at + len(self._name) + 1 < end:
+            at += len(self._name)
+            self._heard = self._topic
+        else:
+            at = self._rename(first, at, end)
+        pid = 0
+        if first & 6:
+            pid = self._pid(first, at)
+            at += 2
+        message = bytes(self._view[at:end])
+        message = (_Received1 if first & 2 else Received)(self._heard, message)
+        if first & 4:
+            message.qos = 2
+        if first & 1:
+            message.retain = 1
+        if first & 8:
+            message.dup = 1
+        self._at = end
+        if first & 4:
             # Remembered and answered before the handler has it, whatever that does [MQTT-4.3.3-2].
-            if self._took(qos, pid):
+            if self._took(2, pid):
                 self._deliver(message)
         else:
             self._deliver(message)
-            if qos and (self.open or self._bye):
-                self._took(qos, pid)
+            if pid and (self.open or self._bye):
+                self._took(1, pid)
+
+    def _rename(self, first, at, end):
+        # Takes the topic of a PUBLISH; returns the index after it. An identifier that has to be there is there then.
+        room = end - at - (4 if first & 6 else 2)
+        size = self._rx[at] << 8 | self._rx[at + 1] if room >= 0 else 0
+        if room < size:
+            self.lose(_MALFORMED, _BODY, first, end - at)
+        stop = at + 2 + size
+        topic = self._view[at + 2 : stop]
+        try:
+            packets.field("topic", topic, _TOPIC)
+        except ValueError as e:
+            self.lose(_MALFORMED, _NAME, first, e)
+        topic = str(topic, "utf-8")
+        if topic != self._heard:
+            self._heard = topic
+        else:
+            # It is the second time, so it pays to know it by its bytes from now on.
+            self._name = bytes(self._view[at:stop])
+            self._topic = self._heard
+        return stop
 
     def _took(self, qos, pid):
         # Acknowledges a message; returns whether it was a new one [MQTT-4.3.2-2, 4.3.3-2].
@@ -530,76 +585,89 @@ class Session:
             self._ack(_PUBACK, pid)
         return new
 
-    def _pid(self, first, buf, at):
-        pid = buf[at] << 8 | buf[at + 1]
+    def _pid(self, first, at):
+        pid = self._rx[at] << 8 | self._rx[at + 1]
         if not pid:
-            raise Broken(_MALFORMED, _PID, first, 0)
+            self.lose(_MALFORMED, _PID, first)
         return pid
 
-    def _skip(self, first, length, body):
-        # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
-        if not self.config.skip:
-            raise Broken(_TOO_LARGE, 0, 0, length)
-        rx = self._rx
-        if self._end < body + 2:
+    def _drop(self):
+        # No memory: drops the message this was for; returns False if it was not for a message from the broker.
+        at = self._at
+        if self._end - at < 2 or self._rx[at] >> 4 != 3:
             return False
+        return self._skip(self._rx[at], self._length(self._rx, at + 1, self._end), self._body)
+
+    def _skip(self, first, length, at):
+        # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
+        if first >> 4 != 3 or not self.config.skip:
+            self.lose(_TOO_LARGE, 0, 0, length)
+        rx = self._rx
+        if self._end < at + 2:
+            return False
+        end = at + length
         qos = first >> 1 & 3
-        at = body + 2 + (rx[body] << 8 | rx[body + 1])
+        at += 2 + (rx[at] << 8 | rx[at + 1])
         stop = at + 2 if qos else at
-        if stop > body + length:
-            raise Broken(_MALFORMED, _BODY, first, length)
+        if stop > end:
+            self.lose(_MALFORMED, _BODY, first, length)
         if stop > self._end:
-            return self._grow(stop - self._at)
-        self.dropped += self._took(qos, self._pid(first, rx, at) if qos else 0)
-        self._left = body + length - stop
+            if not self._grow(stop - self._at):
+                self.lose(_TOO_LARGE, 0, 0, length)
+            return False
+        self.dropped += self._took(qos, self._pid(first, at) if qos else 0)
+        self._left = end - stop
         self._at = stop
         return True
 
-    def _control(self, first, buf, at, length):
-        # Takes a packet that is not PUBLISH, whose body is buf[at : at + length].
-        if first == _PINGRESP and not length:
+    def _control(self, first, at, length):
+        # Takes a packet that is not PUBLISH, whose body is rx[at : at + length].
+        if first == _PINGRESP:
             self.ponged = True
-            return
-        if length < 3 if first == _SUBACK else length != 2 or first == _PINGRESP:
-            raise Broken(_MALFORMED, _BODY, first, length)
-        if first == _CONNACK:
-            return self._connack(buf[at], buf[at + 1])
-        pid = self._pid(first, buf, at)
+        elif first == _CONNACK:
+            self._connack(self._rx[at], self._rx[at + 1])
+        else:
+            self._acknowledged(first, self._pid(first, at), at + 2, at + length)
+
+    def _acknowledged(self, first, pid, at, end):
+        # Takes an acknowledgement, or PUBREL.
+        entry = self._ids.get(pid)
         if first == _PUBREL:
             self._inbound.discard(pid)
-            return self._ack(_PUBCOMP, pid)
-        entry = self._ids.get(pid)
-        awaits = entry and entry.awaits
-        if first == _PUBREC:
-            if awaits == first or awaits == _PUBCOMP:
+            self._ack(_PUBCOMP, pid)
+        elif entry and first == _PUBREC:
+            if entry.awaits == first or entry.awaits == _PUBCOMP:
                 entry.awaits = _PUBCOMP
                 self._ack(_PUBREL, pid)
-        elif awaits == first:
-            codes = None
-            if first == _SUBACK:
-                codes = list(buf[at + 2 : at + length])
-                if len(codes) != len(entry.filters):
-                    raise Broken(_MALFORMED, _BODY, first, length)
-                for i, code in enumerate(codes):
-                    if code < 3:
-                        self._subs[entry.filters[i]] = entry.qos[i]
-                    elif code != 128:
-                        raise Broken(_MALFORMED, _CODE, first, code)
-                if not entry.many:
-                    codes = codes[0]
-            elif first == _UNSUBACK:
-                for topicfilter in entry.filters:
-                    self._subs.pop(topicfilter, None)
-            self.finish(entry, 0, codes)
+        elif entry and entry.awaits == first:
+            if not entry.size:
+                at = self._granted(entry, at, end)
+            self.finish(entry, 0, at)
+
+    def _granted(self, request, at, end):
+        # Takes what SUBACK or UNSUBACK says of a request; returns the granted QoS, a list if `many` were asked for.
+        if not request.qos:
+            for topicfilter in request.filters:
+                self._subs.pop(topicfilter, None)
+            return None
+        codes = list(self._view[at:end])
+        if len(codes) != len(request.filters):
+            self.lose(_MALFORMED, _BODY, _SUBACK, end - at + 2)
+        for i, code in enumerate(codes):
+            if code < 3:
+                self._subs[request.filters[i]] = request.qos[i]
+            elif code != 128:
+                self.lose(_MALFORMED, _CODE, _SUBACK, code)
+        return codes if request.many else codes[0]
 
     def _connack(self, present, code):
         if self.open:
-            raise Broken(_MALFORMED, _SECOND, 0, 0)
+            self.lose(_MALFORMED, _SECOND)
         if present > 1 or code > 5 or present and code:
-            raise Broken(_MALFORMED, _CODE, _CONNACK, code)
+            self.lose(_MALFORMED, _CODE, _CONNACK, code)
         self.present = bool(present)
         if code:
-            raise Broken(code, 0, 0, 0)
+            self.lose(code)
         if not present:
             # What the broker forgot with the session.
             self._inbound.clear()

@@ -137,14 +137,14 @@ class _StoredSession(Session):
             self._tell(self._store.remove, entry.pid)
         super().finish(entry, code, qos)
 
-    def _control(self, first, buf, at, length):
+    def _control(self, first, at, length):
         if length == 2:
-            pid = buf[at] << 8 | buf[at + 1]
+            pid = self._rx[at] << 8 | self._rx[at + 1]
             if first == _PUBREC and pid in self._ids and self._ids[pid].awaits == first:
                 self._tell(self._store.release, pid)
             elif first == _PUBREL and pid in self._inbound:
                 self._tell(self._store.forget, pid)
-        super()._control(first, buf, at, length)
+        super()._control(first, at, length)
 
     def _took(self, qos, pid):
         if qos == 2 and pid not in self._inbound:
@@ -161,7 +161,7 @@ class _StoredSession(Session):
         try:
             method(pid)
         except OSError as e:
-            raise Broken(_FAILURE, 0, 0, e)
+            self.lose(_FAILURE, 0, 0, e)
 
 
 # A record of the log: CRC-32 of the rest, length of the data, kind, packet identifier; then the data.

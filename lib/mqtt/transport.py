@@ -11,24 +11,20 @@ _TCP_NODELAY = const(1)
 
 
 class Transport:
-    """A stream to host:port. Call `step` until it is `ready`, then write, and, from `ready` 2 on, read.
+    """A stream to the server of `config`, see `options`. `step` until it is `ready`, then write, and read from 2 on.
 
-    tls: None for plain TCP, or an SSLContext and the server's name. The handshake is part of the first write, which
-    takes nothing before the server is verified. `sent` is set when bytes leave.
+    The TLS handshake is part of the first write, which takes nothing before the server is verified.
     All methods raise OSError on failure, the handshake also ValueError.
     """
 
-    def __init__(self, host, port, tls):
-        self._host = host
-        self._port = port
-        self._tls = tls
-        self._addresses = None
+    def __init__(self, config):
+        self._config = config
+        self._targets = None
         self._raw = None  # the socket below TLS
         self._poller = None
-        self._stuck = 0
+        self._left = 0
         self.sock = None
         self.ready = 0
-        self.sent = False
 
     def step(self):
         """Get on with connecting; return whether it is ready now. The name look-up may block."""
@@ -37,12 +33,13 @@ class Transport:
                 for _, event in self._poller.ipoll(0):
                     if event & (select.POLLERR | select.POLLHUP):
                         # What failed comes out of the first read.
-                        self.readinto(bytearray(1))
-                    self._connected()
+                        self.readinto(bytearray(1), 1)
+                    self._opened()
                 return self.ready
-            if self._addresses is None:
-                self._addresses = socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM)
-            info = self._addresses.pop(0)
+            if self._targets is None:
+                config = self._config
+                self._targets = socket.getaddrinfo(config.host, config.port, 0, socket.SOCK_STREAM)
+            info = self._targets.pop(0)
             self.sock = socket.socket(info[0], info[1], info[2])
             self.sock.setblocking(False)
             self._watch()
@@ -50,7 +47,7 @@ class Transport:
         except OSError as e:
             if e.errno != errno.EINPROGRESS:
                 # A host may have several addresses, of which not all are served.
-                if not self._addresses:
+                if not self._targets:
                     raise
                 self.close()
         return False
@@ -59,21 +56,21 @@ class Transport:
         self._poller = select.poll()
         self._poller.register(self.sock, select.POLLOUT)
 
-    def _connected(self):
+    def _opened(self):
         try:
             self.sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # not every port has it, and with a packet in one write little is lost
-        if self._tls:
-            context, name = self._tls
+        if self._config.tls:
+            context, name = self._config.tls
             self._raw = self.sock
             self.sock = context.wrap_socket(self._raw, server_hostname=name, do_handshake_on_connect=False)
             self._watch()
         self.ready = 1
 
-    def readinto(self, buf):
-        """Read what has come, up to len(buf) bytes; return their number, 0 for none yet."""
-        n = self.sock.readinto(buf)
+    def readinto(self, buf, n):
+        """Read what has come, up to `n` bytes; return their number, 0 for none yet."""
+        n = self.sock.readinto(buf, n)
         if n == 0:
             raise OSError(errno.ECONNRESET)
         return n or 0
@@ -83,12 +80,11 @@ class Transport:
 
         A TLS stream that took none wants the same bytes again: then not more than those are offered.
         """
-        self._stuck = self._stuck or n
-        n = self.sock.write(buf, at, self._stuck)
+        self._left = self._left or n
+        n = self.sock.write(buf, at, self._left)
         if n:
-            self._stuck = 0
+            self._left = 0
             self.ready = 2
-            self.sent = True
         return n or None
 
     def _events(self, write):
