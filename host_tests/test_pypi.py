@@ -1,0 +1,74 @@
+"""Fetching from a package index: the file of the right digest, unpacked once, and clear words for what goes wrong."""
+
+import hashlib
+import io
+import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from harness.net import HOST
+
+from tools import pypi
+
+
+def archive(name, text):
+    """A source archive with one module."""
+    with io.BytesIO() as raw:
+        with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+            member = tarfile.TarInfo(f"{name}/module.py")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+        return raw.getvalue()
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *_args):
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index with the project `thing`, whose first file is not what its link says; the digests of both."""
+    files = {"thing-1.tar.gz": archive("thing-1", b"bad"), "thing-2.tar.gz": archive("thing-2", b"good")}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    files["thing-1.tar.gz"] += b"more"
+    page = tmp_path / "index" / "thing"
+    page.mkdir(parents=True)
+    for name, data in files.items():
+        (page / name).write_bytes(data)
+    links = [f'<a href="{name}#sha256={digests[name]}">{name}</a>' for name in files]
+    (page / "index.html").write_text(f"<!DOCTYPE html><html><body>{' '.join(links)}</body></html>")
+    monkeypatch.setattr(pypi, "FOLDER", tmp_path / "build")
+    with ThreadingHTTPServer((HOST, 0), partial(Handler, directory=tmp_path / "index")) as server:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://{HOST}:{server.server_port}/")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield list(digests.values())
+        server.shutdown()
+        thread.join()
+
+
+def test_a_file_is_unpacked_and_kept(index, monkeypatch, free_port):
+    folder = pypi.fetch("thing", "2", index[1])
+    assert (folder / "module.py").read_bytes() == b"good"
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://{HOST}:{free_port}/")
+    assert pypi.fetch("thing", "2", index[1]) == folder
+    assert [path.name for path in pypi.FOLDER.iterdir()] == [folder.name], "nothing else is left"
+
+
+def test_another_file_is_refused(index):
+    with pytest.raises(pypi.FetchError, match=r"thing 1: .*[Dd]igest"):
+        pypi.fetch("thing", "1", index[0])
+    with pytest.raises(pypi.FetchError, match="thing: no file with the SHA-256 digest 0123"):
+        pypi.fetch("thing", "1", "0123")
+    assert list(pypi.FOLDER.iterdir()) == []
+
+
+def test_what_is_not_there_is_named(index, monkeypatch, free_port):
+    with pytest.raises(pypi.FetchError, match=r"nothing 1: .*nothing"):
+        pypi.fetch("nothing", "1", "0123")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://{HOST}:{free_port}/")
+    with pytest.raises(pypi.FetchError, match=r"thing 1: .*(refused|Connection)"):
+        pypi.fetch("thing", "1", "0123")

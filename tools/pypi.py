@@ -1,0 +1,53 @@
+"""Fetches a source archive from PyPI and unpacks it into build/pypi: other people's modules, to compare with."""
+
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+
+import requests
+from pypi_simple import PYPI_SIMPLE_ENDPOINT, DigestMismatchError, NoSuchProjectError, PyPISimple
+
+FOLDER = Path(__file__).resolve().parent.parent / "build" / "pypi"
+
+
+class FetchError(Exception):
+    """The archive could not be had; the text says which and why."""
+
+
+def fetch(project, version, sha256):
+    """The folder with the unpacked archive of that digest (hex); fetched once, then kept. FetchError without it."""
+    target = FOLDER / f"{project}-{version}-{sha256[:12]}"
+    if target.exists():
+        return target
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
+        archive = Path(scratch) / "archive.tar.gz"
+        try:
+            download(project, sha256, archive)
+        except (requests.RequestException, NoSuchProjectError, DigestMismatchError) as error:
+            raise FetchError(f"{project} {version}: {error}") from error
+        unpacked = unpack(archive, Path(scratch) / "unpacked")
+        if not target.exists():
+            shutil.move(unpacked, target)
+    return target
+
+
+def download(project, sha256, archive):
+    """Download the one file of the project that has this digest, and check that it has."""
+    # pip's variable, as for all else that `make` installs.
+    with PyPISimple(os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT) as index:
+        for package in index.get_project_page(project, timeout=60).packages:
+            if package.digests.get("sha256") == sha256:
+                return index.download_package(package, archive, timeout=60)
+    raise FetchError(f"{project}: no file with the SHA-256 digest {sha256}")
+
+
+def unpack(archive, folder):
+    """Unpack; the one folder that the archive holds."""
+    with tarfile.open(archive) as tar:
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # early releases of 3.10 and 3.11 have none
+        tar.extractall(folder)
+    (inner,) = folder.iterdir()
+    return inner
