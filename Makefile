@@ -5,15 +5,18 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install -qq
 TOOLS  := $(VENV)/tools-installed
 AMQTT  := $(VENV)/amqtt-installed
+LINT   := $(VENV)/lint-installed
+FLASH  := $(VENV)/mpflash
+BENCH  := $(VENV)/bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint build clean
+.PHONY: help demo test chaos lint build deploy repl run board base-firmware clean bench
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Any broker will do for the demo: amqtt, from PyPI, is installed only where mosquitto can't be had.
-demo: $(TOOLS) ## a MicroPython device talks to a real broker (DEMO_SECONDS=60 keeps it running)
+demo: $(TOOLS) ## build, deploy to a virtual board, watch it talk to a real broker and lose its WiFi (DEMO_SECONDS=60: longer)
 	@$(PY) -m tools.mosquitto >/dev/null || $(MAKE) --no-print-directory $(AMQTT)
 	@$(PY) -m tools.demo
 
@@ -24,11 +27,31 @@ chaos: $(TOOLS) ## cut, kill and restart everywhere: 0 lost, 0 doubled (8 minute
 	@$(PY) -m tools.mosquitto >/dev/null
 	@PYTHONPATH=host_tests $(PY) -m chaos $(ARGS)
 
-lint: $(TOOLS) ## check the style of the Python code
+lint: $(TOOLS) $(LINT) ## check style, and that every board has what the code for boards calls
 	@$(PY) -m ruff check --no-cache --output-format concise .
+	@$(PY) -m tools.lint
 
-build: $(TOOLS) ## compile lib/mqtt to build/lib/mqtt and check the sizes against tools/budget.json
+build: $(TOOLS) ## compile lib/mqtt and check the sizes; BOARD=esp32: all that this board gets, into build/esp32
 	@$(PY) -m tools.size
+	@$(if $(BOARD),$(PY) -m tools.build "$(BOARD)")
+
+deploy: $(TOOLS) ## bring a board up to date: BOARD=esp32 PORT=auto, or PORT=virtual (CONFIG=file for firmware/config.json)
+	@$(PY) -m tools.deploy "$(or $(BOARD),$(filter virtual,$(PORT)))" "$(or $(PORT),auto)" $(CONFIG)
+
+repl: $(TOOLS) ## the board's prompt: PORT=auto, virtual or a port; Ctrl-] ends it
+	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m mpremote connect $$port repl
+
+run: $(TOOLS) ## run a file of this machine on the board: FILE=... PORT=...
+	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m mpremote connect $$port run "$(FILE)"
+
+board: $(TOOLS) ## a virtual board, for PORT=virtual in another terminal (BOARD=rpi_pico_w: with that one's memory)
+	@BOARD="$(BOARD)" $(PY) -m tools.virtual_board
+
+base-firmware: $(TOOLS) $(FLASH)/installed ## MicroPython onto an empty board: BOARD=esp32 PORT=... (untested: it takes a board)
+	@$(PY) -m tools.base_firmware $(FLASH)/bin/mpflash "$(BOARD)" $(PORT)
+
+bench: $(TOOLS) $(BENCH) ## speed and memory beside other clients (5 minutes; QUICK=1: under two)
+	@$(PY) -m tools.bench $(if $(QUICK),--quick) $(ARGS)
 
 clean: ## remove all that make has made
 	rm -rf $(VENV) build
@@ -42,6 +65,22 @@ $(TOOLS): requirements.txt $(PY)
 $(AMQTT): requirements-amqtt.txt $(TOOLS)
 	@echo "Installing amqtt, a broker from PyPI, into $(VENV)"
 	@$(PIP) -r requirements-amqtt.txt
+	@touch $@
+
+$(LINT): requirements-lint.txt $(TOOLS)
+	@echo "Installing pyright and node into $(VENV) (once, about 70 MB)"
+	@$(PIP) -r requirements-lint.txt
+	@touch $@
+
+$(BENCH): requirements-bench.txt $(TOOLS)
+	@echo "Installing what the benchmark needs into $(VENV)"
+	@$(PIP) -r requirements-bench.txt
+	@touch $@
+
+$(FLASH)/installed: requirements-flash.txt $(PY)
+	@echo "Installing mpflash into $(FLASH)"
+	@$(PY) -m venv --clear $(FLASH)
+	@$(FLASH)/bin/python -m pip --disable-pip-version-check install -qq -r requirements-flash.txt
 	@touch $@
 
 $(PY):

@@ -1,7 +1,5 @@
-"""The device program on both runtimes, and the demo, which runs it for somebody who watches."""
+"""The demo, as somebody who watches it sees it: with a virtual board, and where there is no MicroPython for one."""
 
-import contextlib
-import json
 import os
 import re
 import signal
@@ -11,159 +9,50 @@ import pytest
 from harness.process import Child
 from harness.runtimes import ROOT
 
-from tools import demo, mosquitto
+from tools import demo, mosquitto, stage
 
-MAIN = ROOT / "firmware" / "main.py"
-INTERVAL = "interval: {} is not 0.1 to 86400 seconds"
-COMMAND = "command: {} is none of ping, report, interval <seconds>, stop"
 # What `make demo` runs, as the leader of a process group. (Somebody may run the tests with SIGINT switched off.)
 DEMO = """
 import os, runpy, signal
+from tools import micropython
 os.setsid()
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if "WITHOUT_MICROPYTHON" in os.environ:
+    micropython.find = lambda: None
 runpy.run_module("tools.demo", run_name="__main__")
 """
-SHOWN = [  # in this order
+DEPLOYED = [  # these, in this order; as are those below
     r"A broker: mosquitto on port \d+",
-    r"A device: firmware/main.py",
+    r"A virtual board: MicroPython 1\.",
+    r"deploy +\d\d files to copy, 0 are there",
+    r"deploy +\d+/\d+ cp +/lib/mqtt/client\.mpy",
+    r"deploy +restarted",
+]
+STARTED = [r"deploy +\d+/\d+ cp +/main\.py", r"board +soft reset", r"board +wifi: on 'virtual'"]
+TALKED = [
     r"status +online$",
     r'telemetry +{.*"count": 2\b',
+    r"command +led on$",
+    r'answer +{"led": "on"}$',
     r"command +interval 0\.5$",
     r'answer +{"interval": 0\.5}$',
     r'telemetry +{.*"count": 6\b',
     r"answer +{\"error\": \"command: b'dance' is none of ",
-    r'answer +{"report": {.*"count": \d+',
+]
+LOST = [
+    r"The WiFi goes",
+    r"board +wifi: 'virtual' is lost",
+    r"The WiFi is back",
+    r"board +wifi: on$",
+    r'telemetry +{.*"rssi": null',
+    r'telemetry +{.*"rssi": -50',
+    r"Reports \d+ to \d+: none is missing",
+]
+ENDED = [
     r"status +offline$",
     r"status +offline \(retained\)$",
     r"all of it has happened as announced$",
 ]
-
-
-class Device:
-    """The device program with a name of its own, and a witness of all it says."""
-
-    def __init__(self, runtime, broker, witness, name, interval="60"):
-        self.topic = f"devices/{name}/"
-        self.witness = witness(broker.port).subscribe(self.topic + "#")
-        self.program = runtime.launch(MAIN, broker.url, name, interval)
-        self.wait_for("status", b"online")
-
-    def said(self, what):
-        return [m for m in self.witness.messages if m.topic == self.topic + what]
-
-    def wait(self, what, count):
-        """Wait for so many messages of a kind; the JSON of them all."""
-        self.witness.wait_for(lambda _: len(self.said(what)) >= count)
-        return [json.loads(m.message) for m in self.said(what)]
-
-    def wait_for(self, what, message):
-        self.witness.wait_for(lambda _: message in [m.message for m in self.said(what)])
-
-    def order(self, command):
-        """Send a command; the answer."""
-        count = len(self.said("answer"))
-        self.witness.publish(self.topic + "command", command, 1)
-        return self.wait("answer", count + 1)[-1]
-
-
-@pytest.fixture
-def device(runtime, broker, witness, name):
-    return Device(runtime, broker, witness, name)
-
-
-def test_it_reports_at_its_interval(runtime, broker, witness, name):
-    reports = Device(runtime, broker, witness, name, interval="0.1").wait("telemetry", 12)
-    assert [report["count"] for report in reports] == list(range(1, len(reports) + 1))
-    assert all(set(report) == {"count", "free", "uptime"} and report["free"] > 0 for report in reports)
-    assert 1 <= reports[-1]["uptime"] - reports[0]["uptime"] <= 10
-
-
-def test_it_obeys(device):
-    assert device.order("ping") == {"ping": "pong"}
-    count = device.order("report")["report"]["count"]
-    assert device.order("interval 0.2") == {"interval": 0.2}
-    assert [report["count"] for report in device.wait("telemetry", 4)] == [1, count + 1, count + 2, count + 3]
-
-
-@pytest.mark.parametrize(
-    ("command", "error"),
-    [
-        ("dance", COMMAND),
-        ("", COMMAND),
-        ("interval", COMMAND),
-        ("Ping", COMMAND),
-        (b"\xff\0\xfe", COMMAND),
-        ("interval soon", INTERVAL),
-        ("interval 0", INTERVAL),
-        ("interval -1", INTERVAL),
-        ("interval nan", INTERVAL),
-        ("interval 1e9", INTERVAL),
-        (b"interval \xff", INTERVAL),
-    ],
-)
-def test_a_bad_command_gets_a_clear_answer(device, command, error):
-    raw = command if isinstance(command, bytes) else command.encode()
-    assert device.order(command) == {"error": error.format(raw.removeprefix(b"interval "))}
-    assert device.order("ping") == {"ping": "pong"}
-
-
-def test_a_huge_command_is_passed_over(device):
-    device.witness.publish(device.topic + "command", b"x" * 100_000, 1)
-    assert device.order("ping") == {"ping": "pong"}
-
-
-def test_a_clean_end_says_offline(device):
-    assert device.order("stop") == {"stop": "bye"}
-    device.program.finish()
-    device.wait_for("status", b"offline")
-    messages = device.witness.fence(device.topic + "fence")
-    assert [m.message for m in messages if m.topic.endswith("status")] == [b"online", b"offline"]
-
-
-def test_an_abrupt_end_leaves_the_will(device, broker, witness):
-    device.program.kill()
-    device.wait_for("status", b"offline")
-    ((status, retain),) = [(m.message, m.retain) for m in witness(broker.port).subscribe(device.topic + "#").wait(1)]
-    assert (status, retain) == (b"offline", 1)
-
-
-def test_it_comes_back_when_the_broker_does(runtime, private_broker, witness, name):
-    broker = private_broker()
-    first = Device(runtime, broker, witness, name)
-    broker.restart()
-    first.program.expect_line("connection lost: ")
-    later = witness(broker.port).subscribe(first.topic + "#")
-    later.wait_for(lambda messages: any(m.message == b"online" for m in messages))
-    later.publish(first.topic + "command", "ping", 1)
-    later.wait_for(lambda messages: any(m.message == b'{"ping": "pong"}' for m in messages))
-
-
-def test_a_bug_shows(runtime, broker, tmp_path, name):
-    """A handler that fails for another reason than a bad command ends the program, with a traceback."""
-    program = tmp_path / "main.py"
-    source = MAIN.read_text()
-    assert "gc.mem_free()" in source
-    program.write_text(source.replace("gc.mem_free()", "gc.no_such_thing()"))
-    child = runtime.launch(program, broker.url, name)
-    assert child.wait() == 1
-    assert any("AttributeError" in line for line in child.lines)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (["ftp://there"], "ValueError: url: 'ftp://there' is not "),
-        (["tcp://127.0.0.1", "a+b"], "ValueError: "),
-        (["tcp://127.0.0.1", "me", "never"], "ValueError: " + INTERVAL.format("'never'")),
-    ],
-)
-def test_bad_arguments(runtime, arguments, error):
-    child = runtime.launch(MAIN, *arguments)
-    assert child.wait() == 1
-    assert any(error in line for line in child.lines)
-
-
-# -- the demo
 
 
 @pytest.fixture
@@ -190,12 +79,24 @@ def left_running(child):
     return True
 
 
-def test_the_demo_shows_it_all(run_demo):
+def missing(child, patterns):
+    """The patterns that the output does not have, each after the one before."""
+    lines = iter(child.lines)
+    return [pattern for pattern in patterns if not any(re.search(pattern, line) for line in lines)]
+
+
+def test_the_demo_shows_it_all(micropython, run_demo):
     child = run_demo()
     assert child.wait(60) == 0, child.transcript()
-    lines = iter(child.lines)
-    missing = [pattern for pattern in SHOWN if not any(re.search(pattern, line) for line in lines)]
-    assert not missing, child.transcript()
+    for patterns in (DEPLOYED, STARTED, TALKED + LOST + ENDED):
+        assert not missing(child, patterns), child.transcript()
+    assert not left_running(child)
+
+
+def test_without_micropython_the_same_firmware_runs_on_cpython(run_demo):
+    child = run_demo(WITHOUT_MICROPYTHON="1")
+    assert child.wait(60) == 0, child.transcript()
+    assert not missing(child, ["THERE IS NO MICROPYTHON FOR THIS MACHINE", *TALKED, *ENDED]), child.transcript()
     assert not left_running(child)
 
 
@@ -213,29 +114,38 @@ def test_the_demo_leaves_nothing_behind(run_demo, number):
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("pass", "status online expected, but the device has ended"),
+        ("pass", "status online expected, but the board has ended"),
         ("import time\ntime.sleep_ms(100_000)", "status online expected, but not seen within 1 seconds"),
     ],
 )
 def test_the_demo_fails_with_its_device(monkeypatch, tmp_path, program, message):
-    device = tmp_path / "device.py"
-    device.write_text(program)
-    monkeypatch.setattr(demo, "FIRMWARE", str(device))
-    monkeypatch.setattr(demo, "LIMIT", 1)
+    (tmp_path / "main.py").write_text(program)
+    monkeypatch.setattr(demo.micropython, "find", lambda: None)
+    monkeypatch.setattr(demo, "FIRMWARE", tmp_path)
+    monkeypatch.setattr(stage, "LIMIT", 1)
     with pytest.raises(SystemExit, match=message):
         demo.main()
 
 
-def test_without_micropython_the_device_runs_on_cpython(monkeypatch, capsys):
-    monkeypatch.setattr(demo.micropython, "find", lambda: None)
-    stage = demo.Stage()
-    with contextlib.ExitStack() as stack:
-        port = demo.start_broker(stage, stack)
-        stack.enter_context(stage.observer(port, demo.TOPIC + "#"))
-        stage.wait("an observer", lambda event: event.source == "observer")
-        demo.start_device(stage, stack, port)
-        stage.wait_for("status", "online")
-    assert "on CPython with the shim: there is no MicroPython for this machine" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("reports", "fault"),
+    [
+        ([(1, 0), (2, 1), (1, 0), (2, 1), (3, 2)], None),  # sent again: what was on its way
+        ([(1, 0), (3, 2)], "can't be the report after"),
+        ([(1, 5), (2, 4)], "can't be the report after"),
+    ],
+)
+def test_a_gap_in_the_reports_is_noticed(reports, fault):
+    heard = demo.Stage(demo.TOPIC)
+    for count, uptime in reports:
+        text = f'{{"count": {count}, "uptime": {uptime}, "free": 1}}'
+        heard.events.put(stage.Event(demo.TOPIC + "telemetry", text))
+    taken = demo.Reports(heard)
+    if fault:
+        with pytest.raises(stage.Failed, match=fault):
+            taken.take(2)
+    else:
+        assert [report["count"] for report in taken.take(3)] == [1, 2, 3]
 
 
 def test_without_any_broker_it_says_how_to_get_one(monkeypatch, tmp_path):

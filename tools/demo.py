@@ -1,33 +1,28 @@
-"""`make demo`: a MicroPython device talks to a real broker, and we watch, give orders, and cut it off.
+"""`make demo`: from this checkout to a device on a broker, and through a loss of its WiFi, without hardware.
 
-`python -m tools.demo`; DEMO_SECONDS=60 keeps it running for so long. Whatever is announced is also checked: the exit
-code is 0 only if all of it has happened.
+A broker, a virtual board, the build, the deployment with mpremote, telemetry, commands, WiFi gone and back.
+DEMO_SECONDS=60 keeps it running for so long. Whatever is announced is also checked: the exit code is 0 only if all
+of it has happened.
 """
 
 import contextlib
 import json
 import os
-import queue
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-import paho.mqtt.client as paho
+from tools import boards, micropython, mosquitto
+from tools.stage import HOST, ROOT, Event, Failed, Stage, end
 
-from tools import micropython, mosquitto
-
-ROOT = Path(__file__).resolve().parent.parent
-FIRMWARE = "firmware/main.py"
-HOST = "127.0.0.1"
+FIRMWARE = ROOT / "firmware"
 TOPIC = "devices/demo/"
-HEAP = 128  # KiB for the device, about what a Pico W leaves to a program
-LIMIT = 15  # seconds; nothing that has to happen may take longer
+PLAYED = "rpi_pico_w"  # the board whose memory the virtual one has
+AWAY = 5  # seconds without WiFi
 MOSQUITTO = f"""
 user root
 log_dest stderr
@@ -44,10 +39,6 @@ AMQTT = {
 }
 
 
-class Failed(Exception):
-    """Something that had to happen did not."""
-
-
 class Broker(NamedTuple):
     """How to start a broker: a command that a configuration file is to follow, and what it prints once it listens."""
 
@@ -58,98 +49,15 @@ class Broker(NamedTuple):
     listens: str
 
 
-class Event(NamedTuple):
-    """A line that a process has printed (None: it has ended), or a message; its source is then the topic."""
+class Device(NamedTuple):
+    """The process that is the device, and the state folder of a virtual board, None of a program."""
 
-    source: str
-    text: str | None
-    retained: bool = False
+    process: object
+    state: Path | None
 
-
-class Stage:
-    """Where it all happens: what processes print and what the broker delivers arrives in one queue and is shown."""
-
-    def __init__(self):
-        self.events = queue.Queue()
-        self.start = time.monotonic()
-        self.log = []  # what the broker has printed
-
-    def say(self, text, who="--"):
-        print(f"{time.monotonic() - self.start:5.1f} s  {who:<10} {text}", flush=True)
-
-    def show(self, event):
-        if event.text is None:
-            self.say(f"the {event.source} is gone")
-        elif event.source == "broker":
-            self.log.append(event.text)
-        else:
-            self.say(event.text + " (retained)" * event.retained, event.source.removeprefix(TOPIC))
-
-    def next(self, deadline):
-        """The next event, or None if there is none before the deadline."""
-        try:
-            event = self.events.get(timeout=max(0, deadline - time.monotonic()))
-        except queue.Empty:
-            return None
-        self.show(event)
-        return event
-
-    def wait(self, what, wanted, ending=None):
-        """Show what happens until `wanted(event)` is true of something; no process but `ending` may end before that."""
-        deadline = time.monotonic() + LIMIT
-        while event := self.next(deadline):
-            if wanted(event):
-                return event
-            if event.text is None and event.source != ending:
-                raise Failed(f"{what} expected, but the {event.source} has ended")
-        raise Failed(f"{what} expected, but not seen within {LIMIT} seconds")
-
-    def wait_for(self, name, text=None):
-        """The text of the next message of that name, or of the next that has this text."""
-        what = f"{name} {text}" if text else name
-        return self.wait(what, lambda event: event[:2] == (TOPIC + name, text or event.text)).text
-
-    def watch(self, deadline):
-        """Show what happens until the deadline."""
-        while event := self.next(deadline):
-            if event.text is None:
-                raise Failed(f"the {event.source} has ended")
-
-    @contextlib.contextmanager
-    def process(self, name, argv, env):
-        """A process whose output is heard; it is killed at the end, whatever happens."""
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        env = {**os.environ, **env}
-        with subprocess.Popen(argv, cwd=ROOT, env=env, encoding="utf-8", errors="replace", **pipes) as process:
-            listener = threading.Thread(target=self.listen, args=(name, process.stdout))
-            listener.start()
-            try:
-                yield process
-            finally:
-                process.kill()
-                listener.join()
-
-    def listen(self, name, lines):
-        for line in lines:
-            self.events.put(Event(name, line.rstrip()))
-        self.events.put(Event(name, None))
-
-    @contextlib.contextmanager
-    def observer(self, port, topicfilter):
-        """A client of another make (paho), subscribed to the filter: what it receives is heard."""
-        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        client.on_connect = lambda *_: client.subscribe(topicfilter, 1)
-        client.on_subscribe = lambda *_: self.events.put(Event("observer", "subscribed to " + topicfilter))
-        client.on_message = lambda _client, _data, m: self.events.put(
-            Event(m.topic, m.payload.decode(errors="replace"), m.retain)
-        )
-        client.connect(HOST, port)
-        client.loop_start()
-        try:
-            yield client
-        finally:
-            client.disconnect()
-            client.loop_stop()
+    def wifi(self, state):
+        self.process.stdin.write(f"wifi {state}\n")
+        self.process.stdin.flush()
 
 
 def find_broker():
@@ -185,18 +93,32 @@ def start_broker(stage, stack):
     raise Failed("\n".join([f"{broker.name} does not start", *stage.log[-5:]]))
 
 
-def start_device(stage, stack, port):
-    """Start the device program on MicroPython, or where there is none for this machine, on CPython; the process."""
-    path = micropython.find()
-    if path:
-        argv, env = [path, "-X", f"heapsize={HEAP}k"], {"MICROPYPATH": f"{ROOT / 'lib'}:.frozen"}
-        stage.say(f"A device: {FIRMWARE} on MicroPython {micropython.version(path)} with {HEAP} KiB of memory")
-    else:
-        folders = os.pathsep.join((str(ROOT / "host_tests" / "shim"), str(ROOT / "lib")))
-        argv, env = [sys.executable, "-u"], {"PYTHONPATH": folders}
-        stage.say(f"A device: {FIRMWARE}, on CPython with the shim: there is no MicroPython for this machine")
-    program = [FIRMWARE, f"tcp://{HOST}:{port}", "demo", "2"]
-    return stack.enter_context(stage.process("device", [*argv, *program], env))
+def start_board(stage, stack, config):
+    """Start a virtual board and deploy to it with mpremote, as to any other."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    stage.say(f"A virtual board: MicroPython {micropython.version(micropython.find())} with a {PLAYED}'s memory")
+    board = stack.enter_context(
+        stage.process("board", [sys.executable, "-m", "tools.virtual_board", folder], {"BOARD": PLAYED})
+    )
+    stage.wait_line("board", "its port is")
+    port = os.readlink(folder / "port")
+    stage.say(f"make deploy BOARD=virtual PORT={port}: build, compare, copy with mpremote, soft reset")
+    deploy = [sys.executable, "-m", "tools.deploy", "virtual", port, config]
+    with stage.process("deploy", deploy, {}) as deployment:
+        stage.wait("the end of the deployment", lambda event: event == Event("deploy", None), ending="deploy")
+    if deployment.returncode:
+        raise Failed("the deployment has failed")
+    return Device(board, folder / "state")
+
+
+def start_program(stage, stack, config):
+    """Start the firmware as a program of this machine's Python."""
+    stage.say("THERE IS NO MICROPYTHON FOR THIS MACHINE: no virtual board, no deployment, no WiFi to lose")
+    stage.say("A device: the same firmware, on CPython with the shim")
+    folders = (ROOT / "host_tests" / "shim", ROOT / "lib", FIRMWARE, boards.BOARDS, boards.BOARDS / "virtual")
+    env = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
+    argv = [sys.executable, FIRMWARE / "main.py"]
+    return Device(stack.enter_context(stage.process("board", argv, env, cwd=config.parent)), None)
 
 
 def values(stage, name):
@@ -208,13 +130,29 @@ def values(stage, name):
         raise Failed(f"{name} is not JSON: {text}") from None
 
 
-def reports(stage, count):
-    """Wait for so many reports, which must be numbered without a gap and hold real values; all of them."""
-    got = [values(stage, "telemetry") for _ in range(count)]
-    for before, report in zip(got, got[1:]):
-        if report["count"] != before["count"] + 1 or report["uptime"] < before["uptime"] or report["free"] <= 0:
-            raise Failed(f"{report} can't be the report after {before}")
-    return got
+class Reports:
+    """The reports of a device: numbered without a gap. What was on its way when a connection broke may come twice."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.last = None
+
+    def next(self):
+        """The next new report."""
+        while True:
+            report, last = values(self.stage, "telemetry"), self.last
+            if last and report["count"] <= last["count"]:
+                continue
+            if last and (report["count"] != last["count"] + 1 or report["uptime"] < last["uptime"]):
+                raise Failed(f"{report} can't be the report after {last}")
+            if report["free"] <= 0:
+                raise Failed(f"{report} is no report")
+            self.last = report
+            return report
+
+    def take(self, count):
+        """The next so many."""
+        return [self.next() for _ in range(count)]
 
 
 def order(stage, observer, command):
@@ -223,39 +161,65 @@ def order(stage, observer, command):
     return values(stage, "answer")
 
 
-def show(stage, stack, seconds):
-    """The demo: a broker, an observer, a device; readings, commands, and an end that nobody could announce."""
-    port = start_broker(stage, stack)
-    observer = stack.enter_context(stage.observer(port, TOPIC + "#"))
-    stage.wait("an observer", lambda event: event.source == "observer")
-    device = start_device(stage, stack, port)
-    stage.wait_for("status", "online")
-
-    stage.say("It reports every 2 seconds")
-    reports(stage, 3)
-    stage.say("A command: report every half second")
+def talk(stage, observer, device, reports):
+    """Readings and commands."""
+    stage.say("It reports every second")
+    reports.take(3)
+    stage.say("A command: its LED, please")
+    if order(stage, observer, "led on") != {"led": "on"}:
+        raise Failed("the answer is not that the LED is on")
+    if device.state and device.state.joinpath("led").read_text() != "1":
+        raise Failed("the LED is not on")
+    stage.say("A command: report twice a second")
     if order(stage, observer, "interval 0.5") != {"interval": 0.5}:
         raise Failed("the answer is not the new interval")
-    first, *_, last = reports(stage, 5)
-    if last["uptime"] - first["uptime"] > 5:  # at the old pace it would be 8
+    first, *_, last = reports.take(5)
+    if last["uptime"] - first["uptime"] > 3:  # at the old pace it would be 4
         raise Failed("it has not become faster")
     stage.say("A command that it does not know")
     if "dance" not in order(stage, observer, "dance").get("error", ""):
         raise Failed("the answer does not say what was wrong")
-    stage.say("One more report, asked for")
-    if order(stage, observer, "report").get("report", last)["count"] <= last["count"]:
-        raise Failed("the answer is no new report")
+
+
+def lose_wifi(stage, device, reports):
+    """Switch the WiFi off and on. What was not delivered meanwhile comes when it is back, none missing."""
+    stage.say("The WiFi goes. The device goes on measuring, and keeps what it can't send")
+    last = reports.last["count"]
+    device.wifi("off")
+    stage.wait_line("board", "is lost")
+    stage.watch(time.monotonic() + AWAY)
+    stage.say("The WiFi is back: the device joins it, connects, and sends what it has kept")
+    device.wifi("on")
+    reports.take(int(AWAY / 0.5) + 3)
+    stage.say(f"Reports {last + 1} to {reports.last['count']}: none is missing")
+
+
+def show(stage, stack, seconds):
+    """The demo: a broker, an observer, a device; readings, commands, no WiFi, and an end that nobody could announce."""
+    port = start_broker(stage, stack)
+    observer = stack.enter_context(stage.observer(port, TOPIC + "#"))
+    stage.wait("an observer", lambda event: event.source == "observer")
+    config = Path(stack.enter_context(tempfile.TemporaryDirectory()), "config.json")
+    settings = {"wifi_ssid": "virtual", "url": f"tcp://{HOST}:{port}", "device": "demo", "interval": 1}
+    config.write_text(json.dumps(settings))
+    device = (start_board if micropython.find() else start_program)(stage, stack, config)
+    stage.wait_for("status", "online")
+
+    reports = Reports(stage)
+    talk(stage, observer, device, reports)
+    if device.state:
+        lose_wifi(stage, device, reports)
     if seconds:
         stage.say(f"It goes on until {seconds:g} s; join with any client: tcp://{HOST}:{port}, topics {TOPIC}#")
         stage.watch(stage.start + seconds)
 
-    stage.say("The device is killed in the middle of it: the broker tells, by the will that the device left there")
-    device.kill()
+    stage.say("The power is cut: the broker tells, by the will that the device left there")
+    end(device.process)
     offline = Event(TOPIC + "status", "offline")
-    stage.wait("the will", lambda event: event == offline, ending="device")
+    stage.wait("the will", lambda event: event[:2] == offline[:2], ending="board")
     stage.say("Whoever comes later is told so, too")
     stack.enter_context(stage.observer(port, TOPIC + "status"))
-    stage.wait("the retained status", lambda event: event == offline._replace(retained=True), ending="device")
+    stage.wait("the retained status", lambda event: event == offline._replace(retained=True), ending="board")
 
 
 def duration():
@@ -271,11 +235,11 @@ def duration():
 
 
 def main():
-    stage = Stage()
+    stage = Stage(TOPIC)
     try:
         with contextlib.ExitStack() as stack:
             show(stage, stack, duration())
-    except (Failed, ValueError, mosquitto.NotFound) as error:
+    except (Failed, ValueError, mosquitto.NotFound, boards.Unknown) as error:
         sys.exit(f"The demo failed: {error}")
     except KeyboardInterrupt:
         sys.exit("interrupted")

@@ -18,8 +18,8 @@ class ChildError(AssertionError):
 class Child:
     """A process, its output, and a condition to wait on."""
 
-    def __init__(self, argv: list[str], env: dict | None = None, text: str = ""):
-        """`text` is what it finds on its standard input."""
+    def __init__(self, argv: list[str], env: dict | None = None, text: str | None = ""):
+        """`text` is what it finds on its standard input; None leaves that open for `type`."""
         self.argv = argv
         self.text = text
         self.lines: deque[str] = deque(maxlen=KEEP)
@@ -30,11 +30,17 @@ class Child:
         )
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        try:
-            self.process.stdin.write(text.encode())
-            self.process.stdin.close()
-        except BrokenPipeError:
-            pass  # it ended at once: whoever waits for it is told why
+        if text is not None:
+            try:
+                self.process.stdin.write(text.encode())
+                self.process.stdin.close()
+            except BrokenPipeError:
+                pass  # it ended at once: whoever waits for it is told why
+
+    def type(self, line: str) -> None:
+        """Write a line to its standard input."""
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
 
     def _read(self) -> None:
         for raw in self.process.stdout:
@@ -74,7 +80,7 @@ class Child:
         raise ChildError(f"{reason}\n{self.transcript()}")
 
     def transcript(self) -> str:
-        head = f"$ {' '.join(self.argv)} {self.text[:2000]} (exit code {self.process.poll()})"
+        head = f"$ {' '.join(self.argv)} {(self.text or '')[:2000]} (exit code {self.process.poll()})"
         return "\n".join((head, *self.lines))
 
     def kill(self) -> None:
@@ -94,4 +100,5 @@ class Child:
         if self.process.poll() is None:
             self.kill()
         self.reader.join(LIMIT)
+        self.process.stdin.close()
         self.process.stdout.close()

@@ -1,0 +1,142 @@
+"""`python -m tools.lint`: every call in lib/, firmware/ and boards/ exists on every board, as far as type stubs tell.
+
+pyright reads the code once for each board, with that board's stubs (requirements-stubs.txt) and its board.py.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tools import boards
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements-stubs.txt"
+STUBS = ROOT / "build" / "stubs"
+CONFIG = ROOT / "build" / "pyright"
+RULES = (
+    "reportAttributeAccessIssue",
+    "reportCallIssue",
+    "reportIndexIssue",
+    "reportMissingImports",
+    "reportUndefinedVariable",
+)
+# A file of each run, to see that pyright would complain: none of these exists on any board.
+PROBE = """import machine
+
+machine.no_such_call()
+machine.WDT(seconds=1)
+import no_such_module
+"""
+PROBED = 3  # complaints about it
+# What the stubs don't know or don't see: part of a file's name, part of the message.
+WRONG = [
+    ("transport.py", "Expected 1 positional argument"),  # a stream's write(buf, offset, length)
+    ("aio.py", '"core" is unknown import symbol'),  # MicroPython's asyncio has it
+    # What is in a list or a dict it guesses from what is there first.
+    ("/lib/", 'No overloads for "get" match'),
+    ("/lib/", 'No overloads for "__setitem__" match'),
+    ("/lib/", 'for class "list"'),
+]
+
+
+class LintError(Exception):
+    """The check itself does not work."""
+
+
+def requirements(text):
+    """The lines of requirements-stubs.txt by board; "all" is needed by every board."""
+    return {board: line for line, board in re.findall(r"^(\S+) +# (\S+)$", text, re.MULTILINE)}
+
+
+def install(board, wanted):
+    """Install a board's stubs, unless they are there; their folder."""
+    folder = STUBS / board
+    stamp = folder / "installed"
+    lines = [wanted[board], wanted["all"]]
+    if not stamp.exists() or stamp.read_text() != str(lines):
+        print(f"Installing {lines[0]} into {folder.relative_to(ROOT)}", flush=True)
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--upgrade"]
+        subprocess.run([*pip, "--target", folder, *lines], check=True)
+        stamp.write_text(str(lines))
+    return folder
+
+
+def sources(board):
+    """The files and folders that run on this board."""
+    shared = [ROOT / "boards" / "wifi.py", ROOT / "boards" / f"board_{boards.constant(board, 'PLATFORM')}.py"]
+    return [ROOT / "lib", ROOT / "firmware", ROOT / "boards" / board, *filter(Path.exists, shared)]
+
+
+def configuration(board, stubs):
+    """What pyright has to know. Paths to check must be relative to the file that says so."""
+    folder = CONFIG / board
+    return {
+        "include": ["probe.py", *(os.path.relpath(path, folder) for path in sources(board))],
+        "stubPath": str(stubs),
+        "typeshedPath": str(stubs),
+        "extraPaths": [str(ROOT / path) for path in ("lib", "firmware", f"boards/{board}", "boards")],
+        "typeCheckingMode": "off",
+        "reportMissingModuleSource": "none",
+        **dict.fromkeys(RULES, "error"),
+    }
+
+
+def run(board, stubs):
+    """pyright's diagnostics for one board."""
+    folder = CONFIG / board
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "probe.py").write_text(PROBE)
+    (folder / "pyrightconfig.json").write_text(json.dumps(configuration(board, stubs)))
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--outputjson", "-p", folder], capture_output=True, text=True
+    )
+    try:
+        return json.loads(done.stdout)["generalDiagnostics"]
+    except (ValueError, KeyError):
+        raise LintError(f"pyright: {done.stdout}{done.stderr}") from None
+
+
+def own_classes():
+    """The names of the classes of lib/, and None, with which their attributes begin."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "lib").rglob("*.py")]
+    return {"None"} | {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+def complaints(diagnostics, own):
+    """The lines to print: what concerns boards. The module's own classes are the tests' business, since pyright takes
+    an attribute that begins as None for one that stays so. LintError if the probe was not found out."""
+    found = []
+    probed = 0
+    for item in diagnostics:
+        path, message = item["file"], item["message"].splitlines()[0]
+        of_class = re.search(r'for class "(?:type\[)?(\w+)', message)
+        if path.endswith("probe.py"):
+            probed += 1
+        elif not (of_class and of_class[1] in own) and not any(p in path and m in message for p, m in WRONG):
+            line = item["range"]["start"]["line"] + 1
+            found.append(f"{os.path.relpath(path, ROOT)}:{line}: {message}")
+    if probed != PROBED:
+        raise LintError(f"pyright has complained {probed} times about {PROBE!r}: it does not see what a board lacks")
+    return found
+
+
+def main():
+    wanted = requirements(REQUIREMENTS.read_text())
+    own = own_classes()
+    failed = False
+    for board in sorted(set(wanted) - {"all"}):
+        try:
+            found = complaints(run(board, install(board, wanted)), own)
+        except LintError as error:
+            sys.exit(f"{board}: {error}")
+        print(f"{board}: {len(found) or 'no'} call(s) that it lacks", *found, sep="\n  ", flush=True)
+        failed = failed or bool(found)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
