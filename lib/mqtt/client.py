@@ -163,10 +163,12 @@ class Client:
 
     def publish(self, topic, message, qos=0, retain=False, callback=None):
         """Create and send a message in one step; return it, or None for QoS 0 without a callback."""
-        if callback is None and not _qos(qos):
-            message = payload("message", message)
+        if qos == 0 and callback is None:
+            if type(message) is not bytes:
+                message = payload("message", message)
             if self._session.publish0(self._session.field(topic), message, 1 if retain else 0):
-                self._link.push()
+                if not self._link.inside:
+                    self._link.write()
                 return None
         message = Message(self, topic, message, qos)
         if retain:

@@ -86,7 +86,7 @@ class Link:
     def push(self):
         """Send what was just queued, unless handlers run: what they send leaves together."""
         if self._session.open and not self.inside:
-            self._write()
+            self.write()
 
     def poll(self, timeout_ms):
         """See `Client.poll`."""
@@ -230,11 +230,12 @@ class Link:
                 self._stable = self._stalled = False
                 self._since = time.ticks_ms()
                 self._now = -1  # the deadlines are others now
-            n = self._write() or n
+            n = self.write() or n
         return n > 0
 
-    def _write(self):
-        # Returns whether bytes left, or failed to; no handler may be called from here, so the next poll meets it again.
+    def write(self):
+        """Send what is waiting; return whether bytes have left, or failed to."""
+        # No handler may be called from here, so the next poll shall meet the failure again.
         try:
             if not self._session.flush(self.transport):
                 return False
@@ -248,7 +249,7 @@ class Link:
         if not self._said:
             self._said = True
             self._session.put(b"\xe0\0")
-        self._write()
+        self.write()
         if not self._session.waiting():
             self._end()
 
@@ -314,7 +315,7 @@ class Link:
                 self._pinged = now
                 session.ponged = False
                 session.put(b"\xc0\0")
-                self._write()
+                self.write()
 
     def _fail(self, code, why):
         # The attempt or the connection has failed: tells so, and plans the next.

@@ -157,7 +157,12 @@ def publish(buf, at, head, topic, message):
     head: the first byte, and 256 times the packet identifier of a QoS that has one.
     """
     end = len(topic) + len(message) + (4 if head > 0xFF else 2)
-    at = header(buf, at, head & 0xFF, end)
+    if end > 127:
+        at = header(buf, at, head & 0xFF, end)
+    else:
+        buf[at] = head & 0xFF
+        buf[at + 1] = end
+        at += 2
     end += at
     at = string(buf, at, topic)
     if head > 0xFF:

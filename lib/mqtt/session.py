@@ -190,7 +190,7 @@ class Session:
         size = len(topic) + len(message)
         if not self.open or self._big or self.sent < len(self.entries) or self._tail + size + 7 > _ROOM:
             return False
-        if self.full(size, self.pending()):
+        if (self._count0 or self.entries) and self.full(size, self.pending()):
             return False
         self._tail = publish(self._tx, self._tail, _PUBLISH | retain, topic, message)
         self._count0 += 1
@@ -309,28 +309,35 @@ class Session:
         Returns whether any has left.
         """
         sent = False
-        while (self._tail or self._big or self.sent < len(self.entries) and self._fill()) and self._write(out):
+        while True:
+            if self._big:
+                n = self._write(out)
+            elif self._tail:
+                n = out.write(self._tx, self._head, self._tail - self._head)
+                if n:
+                    self._head += n
+                    if self._head == self._tail:
+                        self._head = self._tail = self._count0 = self._bytes0 = 0
+            elif self.sent == len(self.entries) or not self._fill():
+                return sent
+            else:
+                continue
+            if not n:
+                return sent
             sent = True
-        return sent
 
     def _write(self, out):
-        # Returns whether bytes have left.
-        buf = self._big or self._tx
-        end = len(buf) if self._big else self._tail
-        n = out.write(buf, self._head, end - self._head)
-        if n is None:
-            return False
-        self._head += n
-        if self._head == end:
-            self._head = 0
-            if self._big:
+        # As `flush`, of the packet that goes first; returns how many bytes have left.
+        n = out.write(self._big, self._head, len(self._big) - self._head)
+        if n:
+            self._head += n
+            if self._head == len(self._big):
+                self._head = 0
                 self._big = None
                 if self._solo:
                     self.finish(self._solo, 0, None)
                     self._solo = None
-            else:
-                self._tail = self._count0 = self._bytes0 = 0
-        return True
+        return n
 
     def _fill(self):
         # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished

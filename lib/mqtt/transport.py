@@ -61,12 +61,15 @@ class Transport:
             self.sock.setsockopt(_IPPROTO_TCP, _TCP_NODELAY, 1)
         except OSError:
             pass  # not every port has it, and with a packet in one write little is lost
-        if self._config.tls:
+        if not self._config.tls:
+            self.ready = 2
+            self.write = self.sock.write
+        else:
+            self.ready = 1
             context, name = self._config.tls
             self._raw = self.sock
             self.sock = context.wrap_socket(self._raw, server_hostname=name, do_handshake_on_connect=False)
             self._watch()
-        self.ready = 1
 
     def readinto(self, buf, n):
         """Read what has come, up to `n` bytes; return their number, 0 for none yet."""
@@ -78,7 +81,8 @@ class Transport:
     def write(self, buf, at, n):
         """Write buf[at:at + n] as far as the network takes it; return the number of bytes, None for none.
 
-        A TLS stream that took none wants the same bytes again: then not more than those are offered.
+        A TLS stream that took none wants the same bytes again: then not more than those are offered. Without TLS it is
+        the socket's own method.
         """
         self._left = self._left or n
         n = self.sock.write(buf, at, self._left)
