@@ -36,6 +36,16 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in missing]
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["ran"] = dict(runtimes.ran)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    runtimes.ran.update(getattr(node, "workeroutput", {}).get("ran", {}))
+
+
 def pytest_terminal_summary(terminalreporter):
     counts = ", ".join(f"{runtimes.ran[name]} on {name}" for name in RUNTIMES)
     terminalreporter.write_sep("-", f"scenarios run: {counts}")

@@ -41,6 +41,8 @@ def pytest(arguments):
         shutil.rmtree(COVERAGE, ignore_errors=True)
         COVERAGE.mkdir(parents=True)
         variables |= {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_ROOT": str(ROOT)}
+        # Most tests wait for other processes most of the time.
+        arguments = ["--numprocesses", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
     return python("pytest", *arguments, **variables) == 0
 
 

