@@ -1,7 +1,9 @@
 """The judge of the chaos runs finds what is lost, doubled, out of order, or told twice."""
 
 import pytest
+from chaos.cutting import repeated
 from chaos.judge import LAST, MESSAGES, Verdict
+from harness import wire
 
 PAYLOADS = [payload for payload, _ in [*MESSAGES, LAST]]
 KEPT = [payload for payload, qos in [*MESSAGES, LAST] if qos]
@@ -45,6 +47,31 @@ def test_what_is_lost_is_counted(payload):
 @pytest.mark.parametrize("payload", [ZERO, TWO])
 def test_what_is_doubled_is_counted(payload):
     assert counted([*PAYLOADS, payload]) == (False, 0, 1)
+
+
+def test_what_the_broker_repeats_is_its_own_fault():
+    verdict = Verdict(tried=1)
+    verdict.count("here", [*PAYLOADS, TWO], frozenset([TWO]))
+    assert (verdict.good, verdict.doubled, verdict.broker) == (True, 0, 1)
+    verdict.count("here", [*PAYLOADS, b"2c"], frozenset([TWO]))
+    assert (verdict.good, verdict.doubled, verdict.broker) == (False, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "packets, found",
+    [
+        ([wire.publish("t", b"x", 2, 5), wire.publish("t", b"x", 2, 5, dup=1)], False),
+        ([wire.publish("t", b"x", 2, 5), wire.ack("PUBREL", 5), wire.ack("PUBREL", 5)], False),
+        ([wire.publish("t", b"x", 2, 5), wire.ack("PUBREL", 5), wire.publish("t", b"y", 2, 5)], False),
+        ([wire.publish("t", b"x", 2, 5), wire.ack("PUBREL", 5), wire.publish("t", b"x", 2, 6)], False),
+        ([wire.publish("t", b"x", 2, 5), wire.ack("PUBREL", 5), wire.publish("t", b"x", 2, 5, dup=1)], True),
+    ],
+)
+@pytest.mark.parametrize("cut", range(4))
+def test_what_counts_as_repeated(packets, found, cut):
+    """On one connection or several, whose last packet may be a part of one."""
+    streams = [b"".join(packets[:cut]), b"\x34\x20", b"".join(packets[cut:])]
+    assert repeated(streams) == (frozenset([b"x"]) if found else frozenset())
 
 
 def test_order_and_strangers_are_problems():

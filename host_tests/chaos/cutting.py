@@ -7,6 +7,7 @@ import itertools
 import random
 
 import trustme
+from harness import wire
 from harness.broker import UNLIMITED, Mosquitto
 from harness.process import ChildError
 from harness.proxy import DOWN, UP, Cut, Proxy, packet_ends, record_ends
@@ -68,10 +69,10 @@ class Field:
                 verdict.problems.append(str(error)[-3000:])
                 program.kill()
             # How much a resumed connection or TLS says is not quite the same in every run.
-            self._judge(program, lanes, verdict, exact=not tls and max(map(len, cuts)) < 2)
+            self._judge(program, lanes, verdict, tls, exact=not tls and max(map(len, cuts)) < 2)
         return list(lanes.values())
 
-    def _judge(self, program, lanes, verdict, exact):
+    def _judge(self, program, lanes, verdict, tls, exact):
         self.witness.fence("chaos/fence")
         heard = {name: [] for name in lanes}
         for message in self.witness.messages:
@@ -83,12 +84,34 @@ class Field:
             where = f"{program.argv[0].split('/')[-1]} {name} {' '.join(map(str, lane.cuts)) or 'uncut'}"
             verdict.tried += lane.fired
             if name in played:
-                verdict.player(where, played[name], len(lane.streams))
+                again = frozenset() if tls else repeated([stream[DOWN] for stream in lane.streams])
+                verdict.player(where, played[name], len(lane.streams), again)
             else:
                 verdict.problems.append(f"{where}: did not come to its end")
             verdict.count(f"{where}, subscriber", heard[name])
             if exact:
                 verdict.expect(f"{where}: cuts made", lane.fired, len(lane.cuts))
+
+
+def repeated(streams: list[bytes]) -> frozenset[bytes]:
+    """Payloads that a broker has published again after it had sent PUBREL for them [MQTT-4.3.3-1].
+
+    mosquitto 2.0.11 does so when two connections in a row break before it gets PUBCOMP.
+    """
+    sent, released, again = {}, set(), set()
+    for stream in streams:
+        start = 0
+        for end in packet_ends(stream):
+            packet = wire.decode(bytes(stream[start:end]))
+            start = end
+            if packet.name == "PUBREL":
+                released.add(packet.pid)
+            elif packet.name == "PUBLISH" and packet.qos == 2:
+                if packet.pid in released and sent.get(packet.pid) == packet.message:
+                    again.add(packet.message)
+                released.discard(packet.pid)
+                sent[packet.pid] = packet.message
+    return frozenset(again)
 
 
 def uncut(field: Field, runtime, tls=False) -> dict[str, bytes]:

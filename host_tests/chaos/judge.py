@@ -29,21 +29,24 @@ class Verdict:
     lost: int = 0
     doubled: int = 0
     again: int = 0  # QoS 1 messages that came more than once, as they may
+    broker: int = 0  # QoS 2 messages that the broker has sent twice, as it must not
     problems: list[str] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
         return self.tried > 0 and not (self.lost or self.doubled or self.problems)
 
-    def count(self, where: str, payloads: list[bytes]) -> None:
-        """Take what one side saw of one run."""
+    def count(self, where: str, payloads: list[bytes], repeated: frozenset[bytes] = frozenset()) -> None:
+        """Take what one side saw of one run, in which the broker repeated these messages against the standard."""
         seen = Counter(payloads)
         for payload, qos in [*MESSAGES, LAST]:
             times = seen.pop(payload, 0)
             if qos and not times:
                 self.lost += 1
                 self.problems.append(f"{where}: QoS {qos} message {payload[:2]!r} lost")
-            if qos != 1 and times > 1:
+            if qos != 1 and times > 1 and payload in repeated:
+                self.broker += 1
+            elif qos != 1 and times > 1:
                 self.doubled += 1
                 self.problems.append(f"{where}: QoS {qos} message {payload[:2]!r} came {times} times")
             self.again += qos == 1 and times > 1
@@ -59,9 +62,9 @@ class Verdict:
         if got != expected:
             self.problems.append(f"{what}: {got}, not {expected}")
 
-    def player(self, where: str, seen: dict, attempts: int) -> None:
-        """Take what the program saw in one run, in which so many connections were made."""
-        self.count(f"{where}, handler", [payload for payload, _, _ in seen["heard"]])
+    def player(self, where: str, seen: dict, attempts: int, repeated: frozenset[bytes] = frozenset()) -> None:
+        """Take what the program saw in one run, in which so many connections were made; `repeated`: see `count`."""
+        self.count(f"{where}, handler", [payload for payload, _, _ in seen["heard"]], repeated)
         self.expect(f"{where}: answers to requests", seen["answers"], [[0, [2, 1]], [0]])
         sent = [*MESSAGES, LAST]
         called = Counter(payload for payload, _ in seen["codes"])
