@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
-PIP    := $(PY) -m pip --disable-pip-version-check install -qq
+PIP     = $(PY) -m pip --disable-pip-version-check install -qq -r $(1) || \
+		{ echo "$(1) could not be installed, for the reason above: is there a way to PyPI?"; exit 1; }
 TOOLS  := $(VENV)/tools-installed
 AMQTT  := $(VENV)/amqtt-installed
 LINT   := $(VENV)/lint-installed
@@ -42,6 +43,7 @@ repl: $(TOOLS) ## the board's prompt: PORT=auto, virtual or a port; Ctrl-] ends 
 	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m mpremote connect $$port repl
 
 run: $(TOOLS) ## run a file of this machine on the board: FILE=... PORT=...
+	@test -f "$(FILE)" || { echo "FILE=$(FILE): there is no such file to run"; exit 1; }
 	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m mpremote connect $$port run "$(FILE)"
 
 board: $(TOOLS) ## a virtual board, for PORT=virtual in another terminal (BOARD=rpi_pico_w: with that one's memory)
@@ -59,22 +61,22 @@ clean: ## remove all that make has made
 
 $(TOOLS): requirements.txt $(PY)
 	@echo "Installing the pinned tools into $(VENV) (once, about 50 MB)"
-	@$(PIP) -r requirements.txt
+	@$(call PIP,requirements.txt)
 	@touch $@
 
 $(AMQTT): requirements-amqtt.txt $(TOOLS)
 	@echo "Installing amqtt, a broker from PyPI, into $(VENV)"
-	@$(PIP) -r requirements-amqtt.txt
+	@$(call PIP,requirements-amqtt.txt)
 	@touch $@
 
 $(LINT): requirements-lint.txt $(TOOLS)
 	@echo "Installing pyright and node into $(VENV) (once, about 70 MB)"
-	@$(PIP) -r requirements-lint.txt
+	@$(call PIP,requirements-lint.txt)
 	@touch $@
 
 $(BENCH): requirements-bench.txt $(TOOLS)
 	@echo "Installing what the benchmark needs into $(VENV)"
-	@$(PIP) -r requirements-bench.txt
+	@$(call PIP,requirements-bench.txt)
 	@touch $@
 
 $(FLASH)/installed: requirements-flash.txt $(PY)

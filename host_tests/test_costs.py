@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tools import costs, size
-from tools.bench import counts
+from tools.bench import counts, subjects
 
 BUDGET = {"import": {"mqtt": 100}, "heap": {"publish0": 0}, "calls": {"publish0": 1.5}}
 FOUND = {"import": {"mqtt": 100}, "heap": {"publish0": 0}, "calls": {"publish0": 1.5}}
@@ -57,6 +57,16 @@ def test_a_module_that_allocates_more_is_found_out(micropython, tmp_path):
 def test_what_is_over_its_budget_is_named(kind, name, number, complaint):
     assert list(costs.complaints(FOUND, BUDGET)) == []
     assert list(costs.complaints({**FOUND, kind: {name: number}}, BUDGET)) == [complaint]
+
+
+def test_without_micropython_it_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(subjects.micropython, "find", lambda: None)
+    subjects.executable.cache_clear()
+    try:
+        with pytest.raises(SystemExit, match="no MicroPython of version 1.24 or newer: set MICROPYTHON"):
+            costs.main()
+    finally:
+        subjects.executable.cache_clear()
 
 
 def test_without_strace_the_report_says_so(micropython, monkeypatch, tmp_path):

@@ -1,9 +1,11 @@
 """The demo, as somebody who watches it sees it: with a virtual board, and where there is no MicroPython for one."""
 
+import contextlib
 import os
 import re
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from harness.process import Child
@@ -42,6 +44,7 @@ TALKED = [
 LOST = [
     r"The WiFi goes",
     r"board +wifi: 'virtual' is lost",
+    r"board +wifi: 'virtual': no network of that name",
     r"The WiFi is back",
     r"board +wifi: on$",
     r'telemetry +{.*"rssi": null',
@@ -71,7 +74,11 @@ def run_demo():
 
 
 def left_running(child):
-    """Whether a process of the demo's is still there."""
+    """Whether a process of the demo's session is still there; without /proc, of its group, which the board leaves."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == child.process.pid:
+                return True
     try:
         os.killpg(child.process.pid, 0)
     except ProcessLookupError:
@@ -125,6 +132,16 @@ def test_the_demo_fails_with_its_device(monkeypatch, tmp_path, program, message)
     monkeypatch.setattr(stage, "LIMIT", 1)
     with pytest.raises(SystemExit, match=message):
         demo.main()
+
+
+def test_an_led_that_stays_dark_is_noticed(tmp_path):
+    device = demo.Device(None, tmp_path)
+    shines = []
+    for text in (None, "0", "1"):
+        if text:
+            (tmp_path / "led").write_text(text)
+        shines.append(device.shines())
+    assert shines == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,9 @@ def expected(config):
 
 def test_an_empty_board_gets_all_and_runs_it(board, deployed, config):
     said = deployed()
-    there = contents(board)
+    # The application has begun to use its store.
+    there = {path: data for path, data in contents(board).items() if not path.startswith("tested.session")}
     assert there.pop("mine.txt") == b"not yours" and there.pop("lib/mine.py") == b"import gc"
-    there.pop("tested.session", None)  # the application has begun to use it
     assert there == expected(config)
     assert "cp    /main.py" in said.splitlines()[-2]  # last of all: it is what starts the rest
     board.shows("wifi: on 'virtual'")
@@ -120,7 +120,9 @@ def test_what_would_hide_the_new_files_goes(board, deployed):
     ("arguments", "why"),
     [
         (("nix", "/dev/null"), "BOARD=nix: there is no such board, but esp32, "),
-        (("virtual", "/dev/no-such-port"), "/dev/no-such-port: "),
+        (("", "/dev/null"), "BOARD= is missing: it is one of esp32, "),
+        (("virtual", "/dev/no-such-port"), "PORT=/dev/no-such-port: there is no such port"),
+        (("virtual", "/dev/null"), "/dev/null: mpremote: failed to access /dev/null"),
         (("virtual", "/dev/null", "/no/config.json"), "/no/config.json: missing; copy firmware/config.example.json"),
     ],
 )
@@ -135,9 +137,23 @@ def test_a_bad_configuration_stays_here(refused, board, config):
     assert "wifi_password" in child_said and "short'" not in child_said
 
 
-def test_a_board_of_another_kind_keeps_what_it_has(refused, board):
-    assert f"BOARD=rpi_pico_w is rp2, but the board at {board.port} is linux" in refused("rpi_pico_w", board.port)
+def test_the_authority_must_be_there_to_go_along(refused, board, config):
+    """And in a file of a kind that is copied."""
+    (config.parent / "ca.crt").touch()
+    for name in ("ca.crt", "ca.der"):
+        config.write_text(json.dumps({**CONFIG, "url": "ssl://127.0.0.1:1", "cafile": name}))
+        assert f"cafile: there is no {name} beside it; .der and .pem" in refused("virtual", board.port)
+    (config.parent / "ca.der").write_bytes(b"0")
+    config.write_text(json.dumps({**CONFIG, "url": "ssl://127.0.0.1:1", "cafile": "/ca.der"}))
+    deploy.check(config)
+    assert deploy.certificates(config) == {"/ca.der": config.parent / "ca.der"}
+
+
+def test_a_board_of_another_kind_goes_on_with_what_it_has(refused, board):
+    why = refused("rpi_pico_w", board.port)
+    assert f"BOARD=rpi_pico_w is rp2, but the board at {board.port} is linux: BOARD=virtual" in why
     assert contents(board).keys() == {"main.py", "mine.txt", "lib/mine.py"}
+    board.shows("the old main", 2)
 
 
 def test_too_little_space(refused, board):

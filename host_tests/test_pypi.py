@@ -58,6 +58,20 @@ def test_a_file_is_unpacked_and_kept(index, monkeypatch, free_port):
     assert [path.name for path in pypi.FOLDER.iterdir()] == [folder.name], "nothing else is left"
 
 
+def test_who_comes_second_takes_what_the_first_has_unpacked(index, monkeypatch):
+    """Tests run side by side, and more than one of them needs the archive."""
+
+    def slowly(archive, folder, unpack=pypi.unpack):
+        monkeypatch.setattr(pypi, "unpack", unpack)
+        pypi.fetch("thing", "2", index[1])  # somebody else's
+        return unpack(archive, folder)
+
+    monkeypatch.setattr(pypi, "unpack", slowly)
+    folder = pypi.fetch("thing", "2", index[1])
+    assert [path.name for path in folder.iterdir()] == ["module.py"]
+    assert list(pypi.FOLDER.iterdir()) == [folder]
+
+
 def test_another_file_is_refused(index):
     with pytest.raises(pypi.FetchError, match=r"thing 1: .*[Dd]igest"):
         pypi.fetch("thing", "1", index[0])

@@ -3,9 +3,6 @@
 import ast
 import builtins
 import json
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,12 +14,6 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path.stem for path in size.SOURCE.glob("*.py"))
 BUDGET = {"core": {"modules": ["one", "two"], "bytes": 500}, "modules": {"one": 300, "two": 300}}
 FITS = {"one": (900, 200), "two": (900, 300)}
-INSTALL = """
-import sys
-import mip
-
-mip.install(sys.argv[1], target=sys.argv[2])
-"""
 
 
 def package():
@@ -47,30 +38,6 @@ def test_manifest_freezes_the_module_in_the_same_version():
     }
     exec((ROOT / "manifest.py").read_text(), names)
     assert calls == [package()["version"], size.SOURCE]
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_args):
-        """Nobody reads it."""
-
-
-@pytest.fixture
-def served_checkout():
-    """The URL of this checkout, as a code host would serve it."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=ROOT)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_mip_installs_the_module_on_micropython(micropython, served_checkout, tmp_path):
-    program = tmp_path / "install.py"
-    program.write_text(INSTALL)
-    micropython().launch(program, f"{served_checkout}/package.json", str(tmp_path)).finish()
-    installed = {path.name: path.read_bytes() for path in (tmp_path / "mqtt").iterdir()}
-    assert installed == {path.name: path.read_bytes() for path in size.SOURCE.glob("*.py")}
 
 
 def names_in(path):

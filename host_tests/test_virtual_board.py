@@ -19,6 +19,7 @@ while True:
     time.sleep(1)
 """
 
+
 @pytest.fixture
 def make(micropython, tmp_path):
     """A factory of virtual boards, see harness.virtual."""
@@ -233,11 +234,17 @@ def test_a_folder_holds_one_board(board):
         assert "is running already" in second.lines[-1]
 
 
+def test_ctrl_c_at_its_terminal_is_not_for_its_program(board):
+    """A terminal sends it to all of a process group: the program, the parent of this shell, leads one of its own."""
+    assert board.mpremote("exec", "import os; print(os.system('kill -s 0 -- -$PPID'))").strip() == "0"
+
+
 def test_its_terminal_obeys(board):
     board.type("temperature 40.5")
     board.shows("temperature: 40.5")
-    board.type("dance")
-    board.shows("no such command; there are: wifi on|off")
+    for count, bad in enumerate(("dance", "wifi", "wifi maybe", "temperature warm", "rssi -5.5", "reset now"), 1):
+        board.type(bad)
+        board.shows("no such command; there are: wifi on|off", count)
     board.type("quit")
     assert board.wait() == 0
 

@@ -23,6 +23,7 @@ def commands(mpflash, board, port):
     """The two commands: fetch the firmware, and put it onto the board."""
     name = NAMES.get(board)
     if not name:
+        boards.source(board)
         raise boards.Unknown(f"BOARD={board}: there is no firmware for that, but for {', '.join(NAMES)}")
     # A Pico W that waits for firmware is a drive, and has no port.
     where = ["--serial", port] if port else []

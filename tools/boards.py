@@ -15,9 +15,14 @@ def source(board, folder=BOARDS):
     """The path of a board's file."""
     path = folder / board / "board.py"
     if not board or not path.exists():
-        known = ", ".join(sorted(found.parent.name for found in folder.glob("*/board.py")))
-        raise Unknown(f"BOARD={board}: there is no such board, but {known}")
+        fault = f"{board}: there is no such board, but" if board else " is missing: it is one of"
+        raise Unknown(f"BOARD={fault} {', '.join(known(folder))}")
     return path
+
+
+def known(folder=BOARDS):
+    """The names of all boards."""
+    return sorted(found.parent.name for found in folder.glob("*/board.py"))
 
 
 def constant(board, name, folder=BOARDS):

@@ -27,7 +27,8 @@ def modules(board):
 def build(board):
     """Build for a board: (folder, {path on the board: (bytes of source, bytes there)})."""
     target = BUILD / board
-    with tempfile.TemporaryDirectory() as work:
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as work:
         sources, made = Path(work, "lib"), Path(work, "made")
         sources.mkdir()
         for module in modules(board):
@@ -43,12 +44,10 @@ def build(board):
 
 
 def publish(made, target, names):
-    """Make the target hold just these files, each replaced at once: another deployment may be reading them."""
+    """Make the target hold just these files, each moved in one step: another deployment may be reading or building."""
     for name in names:
-        new = target / f"{name}.new"
-        new.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made / name, new)
-        new.replace(target / name)
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).replace(target / name)
     for path in target.rglob("*"):
         if path.is_file() and path.relative_to(target).as_posix() not in names:
             path.unlink(missing_ok=True)

@@ -23,13 +23,11 @@ NO_STRACE = "system calls were not counted: there is no strace that may trace (D
 def measure(budget, lib=subjects.ROOT / "lib"):
     """{kind: {name: number}} of all that has a budget; without strace there are no system calls in it."""
     subject = subjects.ours(lib)
-    compiled = counts.compiled(subject)
-    found = {
-        "import": {names: counts.imported(compiled, names.split())["kept"] for names in budget["import"]},
-        "heap": {},
-        "calls": {},
-    }
+    found = {"import": {}, "heap": {}, "calls": {}}
     with tempfile.TemporaryDirectory() as folder, rates.Servers(Path(folder)) as servers:
+        compiled = counts.compiled(subject, Path(folder))
+        for names in budget["import"]:
+            found["import"][names] = counts.imported(compiled, names.split())["kept"]
         for work in budget["heap"]:
             found["heap"][work] = counts.heap(servers, subject, work)
         for work in budget["calls"] if counts.strace() else ():
@@ -63,5 +61,12 @@ def check():
     return not faults
 
 
+def main():
+    try:
+        sys.exit(0 if check() else 1)
+    except (subjects.NotFound, size.CompileError, rates.Failed) as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    sys.exit(0 if check() else 1)
+    main()

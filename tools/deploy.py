@@ -4,6 +4,7 @@ Builds for the board, looks what is on it, and, if all of it will fit and run th
 removes what would hide it, and restarts the board. What an interrupted run has left undone, the next one does.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -69,20 +70,29 @@ class Plan(NamedTuple):
 
 def check(config):
     """Raise Refused if the configuration is missing or not what the application wants."""
+    name = config.relative_to(ROOT) if config.is_relative_to(ROOT) else config
     if not config.exists():
-        raise Refused(f"{config}: missing; copy firmware/config.example.json there and fill it in")
+        raise Refused(f"{name}: missing; copy firmware/config.example.json there and fill it in")
     path = os.pathsep.join((str(ROOT / "host_tests" / "shim"), str(ROOT / "lib")))
     argv = [sys.executable, build.FIRMWARE / "config.py", config]
     done = subprocess.run(argv, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
     if done.returncode:
-        raise Refused(f"{config}:\n{(done.stdout + done.stderr).strip()}")
+        raise Refused(f"{name}:\n{(done.stdout + done.stderr).strip()}")
+    cafile = json.loads(config.read_bytes()).get("cafile")
+    if cafile and f"/{cafile.lstrip('/')}" not in certificates(config):
+        raise Refused(f"{name}: cafile: there is no {cafile} beside it; .der and .pem files there go to the board, too")
+
+
+def certificates(config):
+    """{path on the board: file here} of what lies beside the configuration."""
+    found = (path for pattern in ("*.der", "*.pem") for path in config.parent.glob(pattern))
+    return {f"/{path.name}": path for path in sorted(found)}
 
 
 def collect(board, config):
     """Build; {path on the board: file here}, in the order in which they go: main.py is last."""
     folder, _ = build.build(board)
-    beside = sorted(path for pattern in ("*.der", "*.pem") for path in config.parent.glob(pattern))
-    files = {f"/{path.name}": path for path in beside} | {"/config.json": config}
+    files = certificates(config) | {"/config.json": config}
     compiled = sorted(folder.rglob("*.mpy"))
     files |= {f"/{path.relative_to(folder).as_posix()}": path for path in compiled}
     return files | {f"/{name}": folder / name for name in build.STARTERS}
@@ -136,7 +146,9 @@ def suits(board, port, there, files):
     """Raise Refused if the board is not one that can run these files."""
     platform = boards.constant(board, "PLATFORM")
     if there["platform"] != platform:
-        raise Refused(f"BOARD={board} is {platform}, but the board at {port} is {there['platform']}")
+        alike = [name for name in boards.known() if boards.constant(name, "PLATFORM") == there["platform"]]
+        hint = f": BOARD={' or '.join(alike)}" if alike else ""
+        raise Refused(f"BOARD={board} is {platform}, but the board at {port} is {there['platform']}{hint}")
     version = next(path for name, path in files.items() if name.endswith(".mpy")).read_bytes()[1]
     if there["mpy"] != version:
         raise Refused(
@@ -212,24 +224,30 @@ def deploy(board, port, config):
     print(f"build/{board}: {len(files)} files, {sum(path.stat().st_size for path in files.values())} bytes")
     there = inspect(port, files)
     print(f"{port}: MicroPython {there['version']} for {there['platform']}, {there['free'] // 1024} KiB free")
-    suits(board, port, there, files)
-    plan = compare(there, files)
-    fits(port, there, plan)
+    try:
+        suits(board, port, there, files)
+        plan = compare(there, files)
+        fits(port, there, plan)
+    except Refused:
+        with contextlib.suppress(Refused):
+            restart(port)  # it goes on with what it has
+        raise
     print(f"{len(plan.copy)} files to copy, {len(files) - len(plan.copy)} are there")
     if plan.copy or plan.before:
         carry_out(port, plan, files)
     restart(port)
-    print(f"restarted; make repl PORT={port} shows what it prints")
+    print(f"restarted; make repl PORT={port} shows it: Ctrl-C and Ctrl-D there start it once more, Ctrl-] leaves")
 
 
 def main(board, port, config=CONFIG):
     try:
+        boards.source(board)
         with ports.available(port) as found:
             deploy(board, found, Path(config))
     except (Refused, boards.Unknown, ports.NoBoard, size.CompileError, OSError) as error:
         sys.exit(f"not deployed: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: the board holds some of the new files; make deploy again completes it")
+        sys.exit("interrupted: the board may hold some of the new files; make deploy again completes it")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where a board is: `python -m tools.ports <auto|virtual|port>` prints the name of its port, for mpremote."""
 
 import contextlib
+import os
 import subprocess
 import sys
 
@@ -39,6 +40,8 @@ def find(port, folder=virtual_board.FOLDER):
         return running
     if port in ("", "auto"):
         return choose(subprocess.run(mpremote("connect", "list"), capture_output=True, text=True).stdout)
+    if not os.path.exists(port):
+        raise NoBoard(f"PORT={port}: there is no such port; PORT=auto finds the board that is plugged in")
     return port
 
 

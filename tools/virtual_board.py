@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,8 @@ HARDWARE = ROOT / "tools" / "virtual"
 ALLOWANCE = 20 * 1024  # bytes of heap that the simulated hardware takes, which a board has outside of it
 INTERRUPT = b"\x03"
 PR_SET_PDEATHSIG = 1
-COMMANDS = "wifi on|off, temperature <degrees C>, rssi <dBm>, reset, quit"
+COMMANDS = "wifi on|off|refused|busy|silent, temperature <degrees C>, rssi <dBm>, reset, quit"
+SETTINGS = {"wifi": "on|off|refused|busy|silent", "temperature": r"-?\d+(\.\d+)?", "rssi": r"-?\d+"}  # what they can be
 
 
 class Unusable(Exception):
@@ -45,8 +47,9 @@ def running(folder=FOLDER):
     return None
 
 
-def end_together():
-    """Have this process killed when its parent ends, however that ends. Only Linux can."""
+def be_apart():
+    """For the program: a Ctrl-C at our terminal is not for it; and, on Linux, it is killed when its parent ends."""
+    os.setpgid(0, 0)
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -172,7 +175,7 @@ class VirtualBoard:
             self.obey(*line.split())
 
     def obey(self, name="", value=None, *more):
-        if name in ("wifi", "temperature", "rssi") and value and not more:
+        if value and not more and re.fullmatch(SETTINGS.get(name, ""), value):
             self.state.put(name, value)
             self.notice()
         elif (name, value) == ("reset", None):
@@ -206,7 +209,7 @@ class VirtualBoard:
             stdin=self.console.theirs,
             stdout=self.console.theirs,
             stderr=subprocess.PIPE,
-            preexec_fn=end_together,
+            preexec_fn=be_apart,
         )
         self.words = self.vm.stderr.fileno()
         os.set_blocking(self.words, False)

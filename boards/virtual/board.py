@@ -18,6 +18,7 @@ _CAUSES = {
     machine.PWRON_RESET: "power on",
     machine.HARD_RESET: "hard reset",
     machine.WDT_RESET: "watchdog",
+    machine.DEEPSLEEP_RESET: "deep sleep",
     machine.SOFT_RESET: "soft reset",
 }
 _led = machine.Pin("LED", machine.Pin.OUT)

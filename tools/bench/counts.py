@@ -55,9 +55,9 @@ def calls(servers, subject, work):
         return each(measure, slow)
 
 
-def compiled(subject):
-    """A folder with the subject's library and its programs of this file, as .mpy."""
-    target = FOLDER / "mpy" / subject.name / "lib"
+def compiled(subject, folder=FOLDER / "mpy"):
+    """A folder, made in that one, with the subject's library and its programs of this file, as .mpy."""
+    target = folder / subject.name / "lib"
     shutil.rmtree(target, ignore_errors=True)
     sources = {path.relative_to(subject.lib): path for path in sorted(subject.lib.rglob("*.py"))}
     for name in ("imports", small(subject)):
