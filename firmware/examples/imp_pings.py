@@ -16,21 +16,14 @@ TOPIC = "imp.mqtt.test.pings"
 
 url, username, password, cid = sys.argv[1:5] + [URL, USERNAME, PASSWORD, CLIENTID][len(sys.argv[1:5]) :]
 
-
-def error(code):
-    if code == -1:
-        return "Socket Error"
-    if code == 1:
-        return "Unsupported MQTT version"
-    if code == 2:
-        return "Client ID rejected"
-    if code == 3:
-        return "Server unavailable"
-    if code == 4:
-        return "Invalid username/password"
-    if code == 5:
-        return "Not authorized"
-    return "Unknown error"
+ERRORS = {
+    -1: "Socket Error",
+    1: "Unsupported MQTT version",
+    2: "Client ID rejected",
+    3: "Server unavailable",
+    4: "Invalid username/password",
+    5: "Not authorized",
+}
 
 
 def onmessage(message):
@@ -53,16 +46,12 @@ def onconnect(resultcode):
         print("Connected to " + url)
         client.subscribe(TOPIC, mqtt.AT_MOST_ONCE, onsubscribed)
     else:
-        print("Failed to connect to %s. Error: %s" % (url, error(resultcode)))
+        print("Failed to connect to %s. Error: %s" % (url, ERRORS[resultcode]))
 
 
-# Instance an MQTT client
+# Instance an MQTT client, set up the initial handlers, connect with credentials
 client = mqtt.createclient()
-
-# Set up the initial handlers
 client.onconnect(onconnect)
-
-# Connect with credentials
 client.connect(url, cid, {"username": username, "password": password})
 
 # An imp has an event loop of its own; here the program runs it

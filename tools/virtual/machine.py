@@ -7,7 +7,13 @@ import _host
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 
-_CAUSES = {"power": PWRON_RESET, "hard": HARD_RESET, "watchdog": WDT_RESET, "soft": SOFT_RESET}
+_CAUSES = {
+    "power": PWRON_RESET,
+    "hard": HARD_RESET,
+    "watchdog": WDT_RESET,
+    "deepsleep": DEEPSLEEP_RESET,
+    "soft": SOFT_RESET,
+}
 
 
 def unique_id():
@@ -16,6 +22,13 @@ def unique_id():
 
 def reset():
     _host.exit("hard")
+
+
+def deepsleep(time_ms):
+    """Do nothing for so long, and start anew: what follows the call is never reached."""
+    WDT._state[:] = WDT._state[0] + time_ms, time.ticks_ms()  # the watchdog sleeps, too
+    time.sleep_ms(time_ms)
+    _host.exit("deepsleep")
 
 
 def reset_cause():
@@ -50,6 +63,20 @@ class Pin:
 
     def toggle(self):
         self.value(not self._value)
+
+
+class PWM:
+    """A pin that is on for a part of the time, 0 to 65535: the state file `pwm` and the pin's name holds it."""
+
+    def __init__(self, dest, *, freq=1000, duty_u16=0):
+        self._name = "pwm%s" % dest._name
+        self.duty_u16(duty_u16)
+
+    def duty_u16(self, value=None):
+        if value is None:
+            return self._duty
+        self._duty = value
+        _host.put(self._name, str(value))
 
 
 class WDT:
