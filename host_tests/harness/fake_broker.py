@@ -171,8 +171,8 @@ class FakeBroker:
             conn = Connection(sock, functools.partial(self._log, number), self.released)
             self.connections.append(conn)
             thread = threading.Thread(target=self._run, args=(self.scripts[number], conn), daemon=True)
-            self.threads.append(thread)
             thread.start()
+            self.threads.append(thread)  # `join` may be called at any time
 
     def _log(self, number: int, text: str) -> None:
         self.log_lines.append(f"{time.monotonic() - self.started:8.3f} connection {number} {text}")
