@@ -102,3 +102,76 @@ def test_no_memory_for_a_packet_to_send(monkeypatch):
         engine.flush()
         monkeypatch.setattr(session, "bytearray", fails_from(2000))
     assert engine.sent() == ["PUBLISH1 a 1", "PUBLISH1 aa 2", "PUBLISH0 b", "PUBLISH0 bb"]
+
+
+@pytest.mark.parametrize("oversize", ["drop", "close"])
+def test_no_memory_to_remember_a_message_of_qos_2(oversize):
+    """It is not lost: with no memory even to drop it, it is taken again later."""
+
+    class Short(set):
+        def add(self, pid):
+            raise MemoryError
+
+    engine = Engine(oversize=oversize).connect()
+    inbound, engine.session._inbound = engine.session._inbound, Short()
+    data = wire.publish("a", b"x", 2, 7) + wire.publish("b", b"y", 1, 8)
+    if oversize == "close":
+        assert engine.fails(data)[0] == -3
+    else:
+        for n in (len(data), 0):
+            engine.session.space()[:n] = data[:n]
+            with pytest.raises(MemoryError):
+                engine.session.process(n)
+        engine.session._inbound = inbound
+        engine.feed(b"", 0)
+        assert [m[0] for m in engine.messages] == ["a", "b"]
+        assert engine.sent() == ["PUBREC 7", "PUBACK 8"]
+
+
+def test_no_memory_to_keep_messages_of_a_lost_connection(monkeypatch):
+    """`closed` is called again: nothing is kept twice, the order stays, and until then nothing can be sent."""
+    engine = Engine().connect()
+    engine.out.room = 20
+    engine.send("a", b"begun", 1)
+    engine.flush()
+    for n in range(4):
+        engine.publish(f"t{n}", bytes(20))
+    engine.flush()
+    engine.send("z", b"later", 1)
+    real, calls = session.Received, []
+
+    def short(*args):
+        calls.append(args)
+        if len(calls) in (2, 4):
+            raise MemoryError
+        return real(*args)
+
+    monkeypatch.setattr(session, "Received", short)
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            engine.session.closed(0)
+        assert not engine.session.open
+    engine.lose()
+    engine.connect(1)
+    assert engine.sent() == ["PUBLISH1 a 1 dup", "PUBLISH0 t1", "PUBLISH0 t2", "PUBLISH0 t3", "PUBLISH1 z 2"]
+    assert engine.session.dropped == 1, "t0 was begun"
+    assert engine.session.pending() == 2
+
+
+def test_no_memory_to_tell_that_a_message_has_left():
+    """It does not leave twice."""
+    engine = Engine().connect()
+    due = engine.session.due
+
+    class Short(list):
+        def append(self, call):
+            raise MemoryError
+
+    engine.session.due = Short()
+    with pytest.raises(MemoryError):
+        engine.send("a", b"x")
+    engine.session.due = due
+    engine.flush()
+    engine.session.calls()
+    assert engine.sent() == ["PUBLISH0 a"]
+    assert engine.done == [("a", 0)]

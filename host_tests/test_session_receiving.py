@@ -1,5 +1,7 @@
 """The engine takes messages: in order, QoS 2 once, and acknowledges them; what a loss does to that."""
 
+import itertools
+
 import pytest
 from harness import wire
 from harness.engine import Engine
@@ -204,3 +206,22 @@ def test_inbound_qos2_identifiers_survive_attempts_that_fail():
     engine.lose()
     engine.connect(1).feed(wire.publish("t", b"again", 2, 9, dup=1))
     assert [m[1] for m in engine.messages] == [b"first"]
+
+
+def test_topics_in_any_order():
+    """A topic that comes twice in a row is known by its bytes from then on: no message gets another one's."""
+    names = ["a", "b", "ab"]
+    for order in itertools.product(names, repeat=6):
+        engine = Engine().connect()
+        engine.feed(b"".join(wire.publish(name, b"%d!" % n) for n, name in enumerate(order)))
+        assert [(m[0], m[1]) for m in engine.messages] == [(name, b"%d!" % n) for n, name in enumerate(order)]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\0"])
+def test_a_topic_that_is_known_without_the_identifier_behind_it(rest):
+    engine = Engine().connect()
+    engine.feed(wire.publish("a/b", b"x") * 3)
+    body = b"\0\3a/b" + rest
+    why = engine.fails(bytes((0x32, len(body))) + body + wire.publish("a/b", b"x"))
+    assert why[0] == -4
+    assert len(engine.messages) == 3

@@ -167,6 +167,13 @@ def test_a_bad_topic_is_refused(topic, before):
     assert engine.sent() == ["PUBLISH0 good"] * len(before)
 
 
+@pytest.mark.parametrize("topic", [None, 0, 5, False, ["a"]])
+def test_a_topic_of_another_type_is_refused(topic):
+    """By the first message of a client, too."""
+    with pytest.raises(TypeError, match="topic: "):
+        Engine().session.field(topic)
+
+
 def test_a_topic_that_changes_in_place_is_checked_again():
     engine = Engine().connect()
     topic = bytearray(b"a/b")

@@ -47,6 +47,7 @@ class Link:
         self._drained = False  # whether all was taken as well, and nothing has happened since
         self._down = self._opened = self._stable = self._stalled = self._said = False
         self._goodbyes = []  # callbacks of `disconnect`
+        self._lose = 0  # what the session still has to give up, see `Session.closed`
 
     def active(self):
         """Whether it is connected or on the way there."""
@@ -54,7 +55,7 @@ class Link:
 
     def busy(self):
         """Whether polling may still do something."""
-        return self._state or self._session.due
+        return self._state or self._session.due or self._lose
 
     def connect(self, config):
         """Start to connect as `config` says, see `options`."""
@@ -107,13 +108,23 @@ class Link:
         ms = min(ms, self.left - time.ticks_diff(now, self._now))
         session = self._session
         if ms > 0 and session.open and not session.due and not session.waiting() and not self._failed:
-            self._watch(ms)
+            # What was cancelled, or a handler that raised, may have left something that can go now.
+            if session.sent == len(session.entries) or not self.write():
+                self._watch(ms)
 
     def _watch(self, ms):
         if self.transport:
-            self.transport.wait(ms, self._session.waiting())
+            self.transport.wait(ms, self.wants())
         else:
             time.sleep_ms(ms)
+
+    def wants(self):
+        """What to wait for: 0 for something to read, 2 to be able to write, 1 for both."""
+        session = self._session
+        if not session.waiting():
+            return 0
+        # What is not going to be read must not wake it.
+        return 1 if self._state != _CLOSING and session.put(b"") else 2
 
     def sendsync(self, message, timeout):
         """See `Message.sendsync`."""
@@ -148,6 +159,8 @@ class Link:
         did = self._session.calls()
         if self.transport:
             did = self._io() or did
+        elif self._lose:
+            self._forget()
         now = time.ticks_ms()
         # The deadlines can wait for a moment that has nothing better to do, but not for ever.
         if not did or now != self._now:
@@ -155,10 +168,8 @@ class Link:
             self.left = _FOREVER_MS
             if self._state:
                 self._timers(now)
-        if self._session.calls():
-            did = True
-            self._drained = False  # they may have left something to send
-        return did
+                did = did or not self._state  # it may be the end of all
+        return self._session.calls() or did
 
     def __enter__(self):
         pass
@@ -221,7 +232,7 @@ class Link:
             n = -1
         if n < 0:
             return self._fail(self._session.why.args[0], self._session.why)
-        self._drained = self._short
+        self._drained = self._short and not self._session.end
         if self._state == _CLOSING:
             self._bye()
         elif self._session.open:
@@ -348,13 +359,20 @@ class Link:
         self.transport = self._failed = None
         self._short = self._drained = self._opened = False
         self._state = state
-        self._session.closed(lose)
+        self._lose = lose
+        self._forget()
+
+    def _forget(self):
+        # Where there is no memory for all that this has to tell, the next poll gets on with it.
+        self._session.closed(self._lose)
+        while self._goodbyes:
+            self._session.due.append((self._goodbyes[0],))
+            self._goodbyes.pop(0)
+        self._lose = 0
 
     def _end(self):
         # The end that the program asked for.
         self._drop(3 if self._session.config.cleansession and not self._session.kept else 1, _IDLE)
-        while self._goodbyes:
-            self._session.due.append((self._goodbyes.pop(0),))
         return True
 
 
@@ -376,5 +394,5 @@ def run(clients):
             for tls in (False, True):
                 for link in links:
                     if link.transport:
-                        link.transport.register(poller, tls, link._session.waiting())
+                        link.transport.register(poller, tls, link.wants())
             poller.poll(min([link.left for link in links]))

@@ -132,7 +132,7 @@ class Session:
 
     def stop(self):
         """Take no more packets, and send no more but what is on its way and DISCONNECT."""
-        self._at = self._end = self._left = 0
+        self._at = self._left = self.end = 0  # `end` of what was received; 0: all was taken
         self.open = False  # for what the program sends: from CONNACK to DISCONNECT
         self._bye = True
 
@@ -141,27 +141,29 @@ class Session:
 
         A message of QoS 0 that was begun is lost (-1).
         """
+        self.stop()
         if self._big:
             if self._solo and self._head:
                 self.finish(self._solo, _FAILURE, None)
             self._head = 0
+        tx = self._tx
         at = 0
-        place = self.sent
         while at < self._tail:
-            length = self._length(self._tx, at + 1, self._tail)
+            length = self._length(tx, at + 1, self._tail)
             body = self._body
             end = body + length
-            if self._tx[at] & 0xF6 == 0x30 and end > self._head:
+            if tx[at] & 0xF6 == 0x30 and end > self._head:
                 if lose < 2 and at >= self._head:
-                    topic = body + 2 + (self._tx[body] << 8 | self._tx[body + 1])
-                    entry = Received(bytes(self._tx[body + 2 : topic]), bytes(self._tx[topic:end]))
-                    entry.retain = self._tx[at] & 1
+                    topic = body + 2 + (tx[body] << 8 | tx[body + 1])
+                    entry = Received(bytes(tx[body + 2 : topic]), bytes(tx[topic:end]))
+                    entry.retain = tx[at] & 1
                     entry.size = length - 2
-                    self.entries.insert(place, entry)
+                    self.entries.insert(self.sent, entry)
                     self._bytes += entry.size
-                    place += 1
+                    self.sent += 1
                 else:
                     self.ended(None, _FAILURE if at < self._head else _INCOMPLETE)
+                self._head = end  # it is done, should there be no memory for the next
             at = end
         self._reset()
         at = 0
@@ -329,16 +331,19 @@ class Session:
 
     def _write(self, out):
         # As `flush`, of the packet that goes first; returns how many bytes have left.
-        n = out.write(self._big, self._head, len(self._big) - self._head)
-        if n:
+        size = len(self._big)
+        # Nothing is left, if there was no memory to tell of it.
+        if self._head < size:
+            n = out.write(self._big, self._head, size - self._head) or 0
             self._head += n
-            if self._head == len(self._big):
-                self._head = 0
-                self._big = None
-                if self._solo:
-                    self.finish(self._solo, 0, None)
-                    self._solo = None
-        return n
+            if self._head < size:
+                return n
+        if self._solo:
+            self.finish(self._solo, 0, None)
+            self._solo = None
+        self._head = 0
+        self._big = None
+        return True
 
     def _fill(self):
         # Moves what may go now to where it leaves from, in order, so that what an earlier connection left unfinished
@@ -404,9 +409,9 @@ class Session:
 
     def space(self):
         """The memoryview to read into next; None: no room until packets are taken and acknowledgements have left."""
-        if self._tail > _ROOM or self._end == len(self._rx):
+        if self._tail > _ROOM or self.end == len(self._rx):
             return None
-        return self._view[self._end :] if self._end else self._view
+        return self._view[self.end :] if self.end else self._view
 
     def process(self, n):
         """Take the packets that are complete with the `n` bytes just read into `space()`; return whether there was one.
@@ -414,17 +419,17 @@ class Session:
         Calls that are due are made between packets, so that a handler set by one sees the next. What handlers raise
         leaves from here: call it again to go on. Raises Broken where the connection has to end.
         """
-        self._end += n
+        self.end += n
         did = self._packets()
         if self._at:
             # The beginning of a packet moves to that of the receive buffer.
-            n = self._end - self._at
+            n = self.end - self._at
             if n:
-                self._view[:n] = self._view[self._at : self._end]
+                self._view[:n] = self._view[self._at : self.end]
             else:
                 self._rx, self._view = self._home
             self._at = 0
-            self._end = n
+            self.end = n
         return did
 
     def _packets(self):
@@ -464,17 +469,17 @@ class Session:
         # Takes one packet, or a part of one to skip; returns False if bytes are missing.
         self._begun = at = self._at
         if self._left:
-            n = min(self._left, self._end - at)
+            n = min(self._left, self.end - at)
             self._left -= n
             self._at += n
             return n
-        if self._end - at < 2:
+        if self.end - at < 2:
             return False
         first = self._rx[at]
         length = self._rx[at + 1]
         at += 2
         if length > 127:
-            length = self._length(self._rx, at - 1, self._end)
+            length = self._length(self._rx, at - 1, self.end)
             at = self._body
             if not at:
                 return False
@@ -482,7 +487,7 @@ class Session:
             self._check(first, length)
         if length > self.config.maxmessage:
             return self._skip(first, length, at)
-        if at + length > self._end:
+        if at + length > self.end:
             return False if self._grow(at + length - self._at) else self._skip(first, length, at)
         if first >> 4 == 3:
             self._publish(first, at, at + length)
@@ -524,12 +529,12 @@ class Session:
                 view = memoryview(rx)
             except MemoryError:
                 return False
-            left = self._end - self._at
-            view[:left] = self._view[self._at : self._end]
+            left = self.end - self._at
+            view[:left] = self._view[self._at : self.end]
             self._rx = rx
             self._view = view
             self._at = 0
-            self._end = left
+            self.end = left
         return True
 
     def _publish(self, first, at, end):
@@ -551,15 +556,14 @@ class Session:
             message.retain = 1
         if first & 8:
             message.dup = 1
+        # QoS 2: remembered and answered before the handler has it, whatever that does [MQTT-4.3.3-2].
+        if first & 4 and not self._took(2, pid):
+            self._at = end
+            return
         self._at = end
-        if first & 4:
-            # Remembered and answered before the handler has it, whatever that does [MQTT-4.3.3-2].
-            if self._took(2, pid):
-                self._deliver(message)
-        else:
-            self._deliver(message)
-            if pid and (self.open or self._bye):
-                self._took(1, pid)
+        self._deliver(message)
+        if first & 2 and (self.open or self._bye):
+            self._took(1, pid)
 
     def _rename(self, first, at, end):
         # Takes the topic of a PUBLISH; returns the index after it. An identifier that has to be there is there then.
@@ -602,16 +606,16 @@ class Session:
     def _drop(self):
         # No memory: drops the message this was for; returns False if it was not for a message from the broker.
         at = self._at
-        if self._end - at < 2 or self._rx[at] >> 4 != 3:
+        if self.end - at < 2 or self._rx[at] >> 4 != 3:
             return False
-        return self._skip(self._rx[at], self._length(self._rx, at + 1, self._end), self._body)
+        return self._skip(self._rx[at], self._length(self._rx, at + 1, self.end), self._body)
 
     def _skip(self, first, length, at):
         # Drops a message that is too large, acknowledged as its QoS asks; returns False if bytes are missing for that.
         if first >> 4 != 3 or not self.config.skip:
             self.lose(_TOO_LARGE, 0, 0, length)
         rx = self._rx
-        if self._end < at + 2:
+        if self.end < at + 2:
             return False
         end = at + length
         qos = first >> 1 & 3
@@ -619,7 +623,7 @@ class Session:
         stop = at + 2 if qos else at
         if stop > end:
             self.lose(_MALFORMED, _BODY, first, length)
-        if stop > self._end:
+        if stop > self.end:
             if not self._grow(stop - self._at):
                 self.lose(_TOO_LARGE, 0, 0, length)
             return False

@@ -92,7 +92,7 @@ class Transport:
         return n or None
 
     def _events(self, write):
-        if not self.ready:
+        if not self.ready or write > 1:
             return select.POLLOUT
         return select.POLLIN | select.POLLOUT if write else select.POLLIN
 
@@ -102,7 +102,7 @@ class Transport:
             poller.register(self.sock, self._events(write))
 
     def wait(self, ms, write):
-        """Wait up to `ms` for something to read, or, with `write`, to be able to write."""
+        """Wait up to `ms` for something to read (`write` is 0), to be able to write (2), or for both (1)."""
         if self._poller:
             self._poller.modify(self.sock, self._events(write))
             for _ in self._poller.ipoll(ms):

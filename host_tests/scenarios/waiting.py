@@ -1,0 +1,197 @@
+# When `poll` waits, and when it must not: each wait is far longer than what is waited for takes.
+import mqtt
+import mqtt.session
+from kit import Box, connected, disconnect, emit, error_of
+
+LONG = 60_000  # ms; a poll that sleeps although there is something to do sleeps longer than the test waits
+
+
+def long_until(done, client):
+    while not done():
+        client.poll(LONG)
+
+
+def quiet(client):
+    # Polls until nothing is left to be done or read.
+    while client.poll(30):
+        pass
+
+
+def echo(url, clientid, count):
+    # Many messages in one piece; the first is answered with as much as fills the transmit buffer, but for 3 bytes.
+    client = connected(url, clientid)
+    heard = Box()
+
+    def answer(message):
+        if not heard:
+            for size in [124] * 7 + [97]:
+                client.publish("a", bytes(size))
+        heard(message.message)
+
+    client.onmessage(answer)
+    client.publish("go", b"")
+    long_until(lambda: len(heard) == count, client)
+    disconnect(client)
+
+
+def dropping(url, clientid):
+    # There is no memory for the second of three messages that come together.
+    client = connected(url, clientid, oversize="drop")
+    heard = Box()
+    received = mqtt.session.Received
+
+    def make(topic, message):
+        if message == b"two":
+            raise MemoryError
+        return received(topic, message)
+
+    mqtt.session.Received = make
+    client.onmessage(lambda message: heard(message.message))
+    client.publish("go", b"")
+    long_until(lambda: len(heard) == 2, client)
+    emit("heard", heard.calls, client.dropped)
+    disconnect(client)
+
+
+def cancelling(url, clientid):
+    # A message given up without a callback makes room in the window for the next one.
+    client = connected(url, clientid, maxinflight=1)
+    first = client.publish("first", b"", 1)
+    done = Box()
+    client.publish("second", b"", 1, callback=done)
+    quiet(client)
+    emit("cancelled", first.cancelsend())
+    long_until(lambda: done, client)
+    emit("done", done.last)
+    disconnect(client)
+
+
+def raising(url, clientid):
+    # A callback sends something, then raises.
+    client = connected(url, clientid)
+    done = Box()
+
+    def sent(code):
+        client.publish("second", b"", 1, callback=done)
+        raise RuntimeError("on purpose")
+
+    def pause(code):
+        # The way out is busy: what follows leaves from `poll`.
+        client.publish("first", bytes(3000), callback=sent)
+
+    client.publish("zero", bytes(3000), callback=pause)
+    try:
+        long_until(lambda: done, client)
+    except RuntimeError:
+        emit("raised")
+    long_until(lambda: done, client)
+    emit("done", done.last)
+    disconnect(client)
+
+
+def running(url, clientid, **options):
+    # The connection fails while nobody listens: `run` returns, and so does `sendsync`.
+    client = mqtt.createclient()
+    client.connect(url, clientid, **options)
+    mqtt.run(client)
+    emit("run", client.lasterror)
+    client.connect(url, clientid, **options)
+    emit("sendsync", client.createmessage("a", b"", {"qos": 1}).sendsync(), client.lasterror)
+
+
+def closing(url, clientid):
+    # The server takes nothing any more, but sends: how often a client that disconnects looks while it waits.
+    client = connected(url, clientid, timeout=1)
+    while not client._session.waiting():
+        client.publish("a", bytes(900))
+    gone = Box()
+    client.publish("more", b"")
+    link = client._link
+    watch, waits = link._watch, Box()
+
+    def watched(ms):
+        waits()
+        watch(ms)
+
+    link._watch = watched
+    client.disconnect(gone)
+    long_until(lambda: gone, client)
+    emit("gone", len(waits))
+
+
+class Short:
+    # A function for which there is no memory when it is called for the second time.
+    def __init__(self, function):
+        self.function = function
+        self.calls = 0
+
+    def __call__(self, *args):
+        self.calls += 1
+        if self.calls == 2:
+            raise MemoryError
+        return self.function(*args)
+
+
+def raises_once(client, done):
+    # Polls until done; how often MemoryError came out.
+    raised = 0
+    while not done():
+        try:
+            client.poll(LONG)
+        except MemoryError:
+            raised += 1
+    return raised
+
+
+def giving_up(url, clientid):
+    # There is no memory to tell of the second of three messages that end with the connection.
+    client = connected(url, clientid)
+    told, gone = Box(), Box()
+    for _ in range(3):
+        client.publish("a", b"", 1, callback=told)
+    session = client._session
+    session.ended = Short(session.ended)
+
+    def leave(code):
+        client.disconnect(gone)
+
+    client.subscribe("b", 0, lambda code, granted: leave(code))
+    raised = raises_once(client, lambda: gone)
+    emit("gone", raised, told.calls, client.pending(), bool(client._link.busy()))
+
+
+def losing(url, clientid, reconnect):
+    # The connection is lost with three messages in the transmit buffer, and there is no memory to keep the second one.
+    client = mqtt.createclient()
+    results, lost = Box(), Box()
+    client.onconnect(results)
+    client.onconnectionlost(lost)
+    client.connect(url, clientid, reconnect={"min": 0, "max": 0.001} if reconnect else False)
+    while not results:
+        client.poll(LONG)
+    session = client._session
+    link = client._link
+    session.flush = lambda out: out.readinto(bytearray(1), 1) and None  # the network takes nothing, and ends
+    for n in range(3):
+        client.publish("a", b"%d" % n)
+    if reconnect:
+        mqtt.session.Received = Short(mqtt.session.Received)
+    else:
+        session.ended = Short(session.ended)
+    raised = 0
+    try:
+        while True:
+            client.poll(LONG)
+    except MemoryError:
+        raised += 1
+    del session.flush
+    emit("raised", raised, client.isconnected(), link.active())
+    if reconnect:
+        while len(results) < 2 or client.pending():
+            client.poll(LONG)
+        disconnect(client)
+    else:
+        emit("publish", error_of(client.publish, "b", b""))
+        while link.busy():
+            client.poll(LONG)
+    emit("ended", lost.calls, results.calls, client.dropped)

@@ -1,0 +1,117 @@
+"""`poll` sleeps when there is nothing to do, and only then; what it had no memory for, it goes on with."""
+
+import pytest
+from harness import wire
+
+
+def test_packets_that_had_to_wait_for_room(runtime, fake_broker):
+    """Answers fill the transmit buffer before all packets are taken: the rest of them is, as soon as that has left."""
+    count = 12  # packets, which are one piece
+
+    def script(conn):
+        conn.accept()
+        conn.read("PUBLISH")
+        conn.send(b"".join(wire.publish("ask", b"x", 1, n + 1) for n in range(count)))
+        names = [conn.read_packet().name for _ in range(8 + count)]
+        assert names == ["PUBLISH"] * 8 + ["PUBACK"] * count
+        conn.read("DISCONNECT")
+
+    fake = fake_broker(script)
+    runtime.run("waiting.echo", url=fake.url, clientid="c", count=count)
+    fake.join()
+
+
+def test_packets_behind_one_that_was_dropped(runtime, fake_broker):
+    def script(conn):
+        conn.accept()
+        conn.read("PUBLISH")
+        conn.send(b"".join(wire.publish("a", text) for text in (b"one", b"two", b"three")))
+        conn.read("DISCONNECT")
+
+    fake = fake_broker(script)
+    events = runtime.run("waiting.dropping", url=fake.url, clientid="c")
+    assert events == [["heard", [[b"one"], [b"three"]], 1]]
+    fake.join()
+
+
+def test_cancelling_lets_the_next_one_go(runtime, fake_broker):
+    def script(conn):
+        conn.accept()
+        assert conn.read("PUBLISH").topic == "first"
+        second = conn.read("PUBLISH")
+        assert second.topic == "second"
+        conn.send(wire.ack("PUBACK", second.pid))
+        conn.read("DISCONNECT")
+
+    fake = fake_broker(script)
+    assert runtime.run("waiting.cancelling", url=fake.url, clientid="c") == [["cancelled", True], ["done", [0]]]
+    fake.join()
+
+
+def test_what_a_callback_sent_before_it_raised(runtime, broker, name):
+    assert runtime.run("waiting.raising", url=broker.url, clientid=name) == [["raised"], ["done", [0]]]
+
+
+def test_run_and_sendsync_end_without_handlers(runtime, fake_broker):
+    def script(conn):
+        conn.read("CONNECT")
+        conn.wait_closed()
+
+    fake = fake_broker(script, script)
+    why = "no answer within the timeout"
+    events = runtime.run("waiting.running", url=fake.url, clientid="c", timeout=0.2)
+    assert events == [["run", why], ["sendsync", -11, why]]
+    fake.join()
+
+
+def test_closing_waits_for_the_way_out_only(runtime, fake_broker):
+    """What still comes in is not read any more, and must not keep it from sleeping."""
+
+    def script(conn):
+        conn.accept()
+        conn.send(wire.publish("a", bytes(2000)))
+        conn.hold()
+
+    fake = fake_broker(script, receive_buffer=4096)
+    (event,) = runtime.run("waiting.closing", url=fake.url, clientid="c")
+    assert event[1] < 50
+    fake.released.set()
+
+
+def test_no_memory_to_tell_what_ends_with_disconnect(runtime, fake_broker):
+    """The next poll goes on: each callback comes once, that of `disconnect` too."""
+
+    def script(conn):
+        conn.accept()
+        for _ in range(3):
+            conn.read("PUBLISH")
+        conn.send(wire.suback(conn.read("SUBSCRIBE").pid, 0))
+        conn.read("DISCONNECT")
+
+    fake = fake_broker(script)
+    events = runtime.run("waiting.giving_up", url=fake.url, clientid="c")
+    assert events == [["gone", 1, [[-11]] * 3, 0, False]]
+    fake.join()
+
+
+@pytest.mark.parametrize("reconnect", [True, False])
+def test_no_memory_to_keep_what_was_not_sent(runtime, fake_broker, reconnect):
+    """Until then the client counts as not connected; nothing is sent twice, and each message is counted once."""
+
+    def first(conn):
+        conn.accept()
+        conn.close()
+
+    def second(conn):
+        conn.accept()
+        assert [conn.read("PUBLISH").message for _ in range(3)] == [b"0", b"1", b"2"]
+        conn.read("DISCONNECT")
+
+    fake = fake_broker(*[first, second][: 1 + reconnect])
+    events = runtime.run("waiting.losing", url=fake.url, clientid="c", reconnect=reconnect)
+    assert events[0] == ["raised", 1, False, reconnect]
+    if reconnect:
+        assert events[1:] == [["ended", [[-1]], [[0], [0]], 0]]
+    else:
+        assert events[1:] == [["publish", ["MQTTError", -3]], ["ended", [[-1]], [[0]], 3]]
+    fake.join()
