@@ -78,7 +78,44 @@ def test_closing_waits_for_the_way_out_only(runtime, fake_broker):
     fake.released.set()
 
 
-def test_no_memory_to_tell_what_ends_with_disconnect(runtime, fake_broker):
+def test_keep_alive_of_a_client_that_is_never_idle(runtime, fake_broker):
+    """Nothing has come for one second, and nothing comes then."""
+
+    def script(conn):
+        conn.accept()
+        while (packet := conn.read_packet()).name == "PUBLISH":
+            pass
+        assert packet.name == "PINGREQ"
+        conn.wait_closed()
+
+    fake = fake_broker(script)
+    assert runtime.run("waiting.busy", url=fake.url, clientid="c") == [["lost", -1]]
+    fake.join()
+
+
+@pytest.mark.parametrize("failures", [1, 1000])
+def test_no_memory_for_what_is_to_be_sent(runtime, fake_broker, failures):
+    """Once does no harm; if it stays so, the connection fails, and tells why."""
+
+    def script(conn):
+        conn.accept()
+        if failures == 1:
+            conn.send(wire.ack("PUBACK", conn.read("PUBLISH").pid))
+            conn.read("DISCONNECT")
+        else:
+            assert conn.wait_closed() == b""
+
+    fake = fake_broker(script)
+    events = runtime.run("waiting.writing", url=fake.url, clientid="c", failures=failures)
+    if failures == 1:
+        assert events == [["ended", [], [[0]], ""]]
+    else:
+        assert events == [["ended", [[-1]], [], "not enough memory for the connection"]]
+    fake.join()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_no_memory_to_tell_what_ends_with_disconnect(runtime, fake_broker, n):
     """The next poll goes on: each callback comes once, that of `disconnect` too."""
 
     def script(conn):
@@ -89,8 +126,8 @@ def test_no_memory_to_tell_what_ends_with_disconnect(runtime, fake_broker):
         conn.read("DISCONNECT")
 
     fake = fake_broker(script)
-    events = runtime.run("waiting.giving_up", url=fake.url, clientid="c")
-    assert events == [["gone", 1, [[-11]] * 3, 0, False]]
+    events = runtime.run("waiting.giving_up", url=fake.url, clientid="c", n=n)
+    assert events == [["raised"], ["gone", [[]], [[-11]] * 3, 0]]
     fake.join()
 
 

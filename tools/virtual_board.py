@@ -110,6 +110,7 @@ class VirtualBoard:
         self.ready = False  # the program takes input
         self.typed = b""  # input that came before
         self.starting = False  # it runs boot.py or main.py
+        self.exiting = False  # it has called sys.exit, which is a soft reset
         self.again_raw = False  # it has to enter the raw REPL, where it was before the soft reset
         self.line = b""  # of output, not yet shown
         self.done = asyncio.Event()
@@ -193,6 +194,7 @@ class VirtualBoard:
         if cause:
             self.state.put("reset", cause)
         self.ready, self.starting, self.again_raw = False, True, self.console.raw
+        self.exiting = False
         self.console.begin()
         self.vm = subprocess.Popen(
             [
@@ -224,7 +226,8 @@ class VirtualBoard:
                 typed, self.typed = self.typed, b""
                 self.pass_on(typed)
             elif word == "@exit":
-                self.vm.terminate()
+                self.exiting = True
+                self.vm.kill()  # a MicroPython that is a module of CPython does not always hear a SIGTERM
             elif word == "@idle":
                 if self.again_raw:
                     self.console.write(b"\x01")
@@ -243,7 +246,7 @@ class VirtualBoard:
             self.done.set()
         elif code == -signal.SIGINT:  # just when there was nothing to interrupt any more
             self.start(until="prompt")
-        elif code < 0 and code != -signal.SIGTERM:
+        elif code < 0 and not self.exiting:
             self.console.raw = False
             self.say(f"reset: {self.state.get('reset')}" if code == -signal.SIGKILL else f"died of signal {-code}")
             self.start()

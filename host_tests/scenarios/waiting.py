@@ -99,6 +99,44 @@ def running(url, clientid, **options):
     emit("sendsync", client.createmessage("a", b"", {"qos": 1}).sendsync(), client.lasterror)
 
 
+def busy(url, clientid):
+    # Each message that has left has the next one sent, and the server says nothing: no poll has nothing to do.
+    client = connected(url, clientid, keepalive=1)
+    lost = Box()
+    client.onconnectionlost(lost)
+
+    def again(code):
+        if not code:
+            client.publish("a", b"", callback=again)
+
+    again(0)
+    long_until(lambda: lost, client)
+    emit("lost", *lost.last)
+
+
+def writing(url, clientid, failures):
+    # There is no memory for what is to be sent, so often.
+    client = connected(url, clientid)
+    lost, done = Box(), Box()
+    client.onconnectionlost(lost)
+    session = client._session
+    flush = session.flush
+
+    def short(out):
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise MemoryError
+        return flush(out)
+
+    session.flush = short
+    client.publish("a", b"", 1, callback=done)
+    long_until(lambda: done or lost, client)
+    emit("ended", lost.calls, done.calls, client.lasterror)
+    if done:
+        disconnect(client)
+
+
 def closing(url, clientid):
     # The server takes nothing any more, but sends: how often a client that disconnects looks while it waits.
     client = connected(url, clientid, timeout=1)
@@ -120,44 +158,33 @@ def closing(url, clientid):
 
 
 class Short:
-    # A function for which there is no memory when it is called for the second time.
-    def __init__(self, function):
+    # A function for which there is no memory when it is called for the nth time.
+    def __init__(self, function, n):
         self.function = function
-        self.calls = 0
+        self.n = n
 
     def __call__(self, *args):
-        self.calls += 1
-        if self.calls == 2:
+        self.n -= 1
+        if not self.n:
             raise MemoryError
         return self.function(*args)
 
 
-def raises_once(client, done):
-    # Polls until done; how often MemoryError came out.
-    raised = 0
-    while not done():
-        try:
-            client.poll(LONG)
-        except MemoryError:
-            raised += 1
-    return raised
-
-
-def giving_up(url, clientid):
-    # There is no memory to tell of the second of three messages that end with the connection.
+def giving_up(url, clientid, n):
+    # There is no memory to tell of the nth of three messages that end with the connection.
     client = connected(url, clientid)
     told, gone = Box(), Box()
     for _ in range(3):
         client.publish("a", b"", 1, callback=told)
     session = client._session
-    session.ended = Short(session.ended)
-
-    def leave(code):
-        client.disconnect(gone)
-
-    client.subscribe("b", 0, lambda code, granted: leave(code))
-    raised = raises_once(client, lambda: gone)
-    emit("gone", raised, told.calls, client.pending(), bool(client._link.busy()))
+    session.ended = Short(session.ended, n)
+    client.subscribe("b", 0, lambda code, granted: client.disconnect(gone))
+    try:
+        mqtt.run(client)
+    except MemoryError:
+        emit("raised")
+    mqtt.run(client)
+    emit("gone", gone.calls, told.calls, client.pending())
 
 
 def losing(url, clientid, reconnect):
@@ -175,9 +202,9 @@ def losing(url, clientid, reconnect):
     for n in range(3):
         client.publish("a", b"%d" % n)
     if reconnect:
-        mqtt.session.Received = Short(mqtt.session.Received)
+        mqtt.session.Received = Short(mqtt.session.Received, 2)
     else:
-        session.ended = Short(session.ended)
+        session.ended = Short(session.ended, 2)
     raised = 0
     try:
         while True:
