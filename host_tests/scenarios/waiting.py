@@ -106,7 +106,7 @@ def busy(url, clientid):
     client.onconnectionlost(lost)
 
     def again(code):
-        if not code:
+        if client.isconnected():
             client.publish("a", b"", callback=again)
 
     again(0)
