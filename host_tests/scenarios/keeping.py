@@ -45,8 +45,8 @@ def until_lost(url, clientid, publish_every=0, wrap=0, **options):
     client = mqtt.createclient()
     lost = Box()
     client.onconnectionlost(lost)
+    start = last = time.ticks_ms()  # keep alive counts from CONNECT on, however late CONNACK comes
     connect(client, url, clientid, **options)
-    start = last = time.ticks_ms()
     while not lost:
         client.poll(min(publish_every, 20) or 20)
         now = time.ticks_ms()

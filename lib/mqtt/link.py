@@ -107,8 +107,8 @@ class Link:
         # A read would be in vain: waits first, where nothing else is to be done.
         ms = min(ms, self.left - time.ticks_diff(now, self._now))
         session = self._session
-        if ms > 0 and session.open and not session.due and not session.waiting() and not self._failed:
-            # What was cancelled, or a handler that raised, may have left something that can go now.
+        if ms > 0 and session.open and not session.due and not session.waiting():
+            # What was cancelled, a handler that raised or a failed write may have left something that can go now.
             if session.sent == len(session.entries) or not self.write():
                 self._watch(ms)
 
