@@ -3,7 +3,10 @@
 Times are in ms.
 """
 
+import threading
+
 import pytest
+from harness import wire
 
 NEAR = 2  # ms of rounding
 
@@ -122,6 +125,24 @@ def test_back_at_min_after_a_stable_connection(runtime, fake_broker, stay, wait)
     assert [entry[0] for entry in log] == ["failed"] * 3 + ["connected", "lost", "failed"]
     assert near(attempts(log), [500, 1000, 2000, wait])
     fake.join()
+
+
+def test_a_slow_attempt_is_no_stable_connection(runtime, fake_broker):
+    """The server takes its time for CONNACK, and breaks the protocol with it."""
+    late = threading.Event()
+
+    def doomed(conn):
+        conn.read("CONNECT")
+        assert late.wait(15)
+        conn.send(wire.connack(0, 0) * 2)
+
+    fake = fake_broker(*[lambda conn: conn.close()] * 2, doomed, lambda conn: conn.close())
+    program = runtime.start("reconnecting.slowly_refused", url=fake.url, clientid="c", ms=40000)
+    program.expect("asked")
+    late.set()
+    (waited,) = program.expect("waited")
+    assert near([waited], [2000])
+    program.finish()
 
 
 def test_disconnect_ends_the_waiting(runtime, free_port):

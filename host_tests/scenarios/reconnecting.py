@@ -93,6 +93,24 @@ def waits(url, clientid, count, fractions=(), stays=(), **options):
     emit("log", log.entries)
 
 
+def slowly_refused(url, clientid, ms):
+    # Two attempts fail at once. The third gets its CONNACK `ms` later, and with it what ends the connection.
+    clock = rig([0.5])
+    log = Log(clock)
+    client = log.client
+    client.connect(url, clientid, reconnect={"min": 1, "max": 60}, timeout=1000)
+    until(lambda: log.count("failed") == 2, client)
+    start = clock.now
+    until(lambda: clock.now - start >= 1000 and client._link.transport and client._link.transport.ready == 2, client)
+    clock.now += ms
+    emit("asked")
+    until(lambda: log.count("lost"), client)
+    lost = clock.now
+    until(lambda: log.count("failed") == 3, client)
+    disconnect(client)
+    emit("waited", clock.now - lost)
+
+
 def ended_while_waiting(url, clientid):
     clock = rig([0.9])
     log = Log(clock)

@@ -183,7 +183,6 @@ class Link:
 
     def _io(self):
         # Moves bytes; returns whether anything was done.
-        n = did = 0
         with self:
             did = self._left()
             n = self._fill()
@@ -303,9 +302,7 @@ class Link:
         # The deadlines of an open connection: a stalled write, keep alive [MQTT-3.1.2-23].
         config = self._session.config
         session = self._session
-        if not self._stable and time.ticks_diff(now, self._since) >= _STABLE_MS:
-            self._stable = True
-            self._delay = config.min
+        self._settle(now)
         if session.waiting():
             if not self._stalled:
                 self._stalled = True
@@ -328,6 +325,12 @@ class Link:
                 session.put(b"\xc0\0")
                 self.write()
 
+    def _settle(self, now):
+        # Notes when the connection has become a stable one: the next wait is short again.
+        if self._opened and not self._stable and time.ticks_diff(now, self._since) >= _STABLE_MS:
+            self._stable = True
+            self._delay = self._session.config.min
+
     def _fail(self, code, why):
         # The attempt or the connection has failed: tells so, and plans the next.
         if self._state == _CLOSING:
@@ -335,8 +338,7 @@ class Link:
         session = self._session
         fn = session.onlost
         if session.open:
-            if time.ticks_diff(time.ticks_ms(), self._since) >= _STABLE_MS:
-                self._delay = self._session.config.min
+            self._settle(time.ticks_ms())
         else:
             fn = session.onconnect
             code = max(code, -1)
@@ -350,17 +352,17 @@ class Link:
                 self._delay = again
             self._at = time.ticks_add(time.ticks_ms(), self._delay * random.getrandbits(10) >> 10)
             self._delay = min(self._delay * 2, again)
-        self._drop(0 if again else 2, _WAITING if again else _IDLE)
-        return True
+        return self._drop(0 if again else 2, _WAITING if again else _IDLE)
 
     def _drop(self, lose, state):
         if self.transport:
             self.transport.close()
         self.transport = self._failed = None
-        self._short = self._drained = self._opened = False
+        self._opened = False
         self._state = state
         self._lose = lose
         self._forget()
+        return True
 
     def _forget(self):
         # Where there is no memory for all that this has to tell, the next poll gets on with it.
@@ -372,8 +374,7 @@ class Link:
 
     def _end(self):
         # The end that the program asked for.
-        self._drop(3 if self._session.config.cleansession and not self._session.kept else 1, _IDLE)
-        return True
+        return self._drop(3 if self._session.config.cleansession and not self._session.kept else 1, _IDLE)
 
 
 def run(clients):
