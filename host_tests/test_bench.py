@@ -140,12 +140,16 @@ def test_quick_is_a_quarter_but_not_of_what_is_slow():
     assert count("publish1", "umqtt", True) == count("publish1", "umqtt", False)
 
 
-def test_a_package_that_is_not_the_one_measured_before_is_refused(tmp_path):
-    archive = tmp_path / packages.UMQTT[0]
-    archive.write_bytes(b"something else")
-    with pytest.raises(ValueError, match="not the file that is expected"):
-        packages.check(archive)
-    assert not archive.exists()
+def test_several_packages_are_one_folder(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name / "shared").mkdir(parents=True)
+        (tmp_path / name / "shared" / f"{name}.py").write_text(name)
+    monkeypatch.setattr(packages, "FOLDER", tmp_path / "build")
+    monkeypatch.setattr(packages.pypi, "fetch", lambda project, version, digest: tmp_path / project)
+    assert packages.folder([("one", "1", "")]) == tmp_path / "one"
+    for _ in range(2):
+        both = packages.folder([("one", "1", ""), ("two", "1", "")])
+        assert sorted(path.name for path in both.glob("shared/*")) == ["one.py", "two.py"]
 
 
 def test_the_plot_has_a_value_for_each_work():

@@ -4,6 +4,7 @@ import hashlib
 import io
 import tarfile
 import threading
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -56,6 +57,17 @@ def test_a_file_is_unpacked_and_kept(index, monkeypatch, free_port):
     monkeypatch.setenv("PIP_INDEX_URL", f"http://{HOST}:{free_port}/")
     assert pypi.fetch("thing", "2", index[1]) == folder
     assert [path.name for path in pypi.FOLDER.iterdir()] == [folder.name], "nothing else is left"
+
+
+def test_a_wheel_has_its_modules_at_the_top(index, tmp_path):
+    with zipfile.ZipFile(tmp_path / "index" / "thing" / "thing-3-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("module.py", b"good")
+    data = (tmp_path / "index" / "thing" / "thing-3-py3-none-any.whl").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    page = tmp_path / "index" / "thing" / "index.html"
+    link = f'<a href="thing-3-py3-none-any.whl#sha256={digest}">thing-3-py3-none-any.whl</a>'
+    page.write_text(page.read_text().replace("</body>", f"{link}</body>"))
+    assert (pypi.fetch("thing", "3", digest) / "module.py").read_bytes() == b"good"
 
 
 def test_who_comes_second_takes_what_the_first_has_unpacked(index, monkeypatch):

@@ -1,8 +1,9 @@
-"""Fetches a source archive from PyPI and unpacks it into build/pypi: other people's modules, to compare with."""
+"""Fetches an archive or a wheel from PyPI and unpacks it into build/pypi: other people's modules, to compare with."""
 
 import os
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 import requests
@@ -22,7 +23,7 @@ def fetch(project, version, sha256):
         return target
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as scratch:
-        archive = Path(scratch) / "archive.tar.gz"
+        archive = Path(scratch) / "archive"
         try:
             download(project, sha256, archive)
         except (requests.RequestException, NoSuchProjectError, DigestMismatchError) as error:
@@ -47,7 +48,11 @@ def download(project, sha256, archive):
 
 
 def unpack(archive, folder):
-    """Unpack; the one folder that the archive holds."""
+    """Unpack; the folder of the modules: of a source archive, the one that it holds."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as wheel:
+            wheel.extractall(folder)
+        return folder
     with tarfile.open(archive) as tar:
         tar.extraction_filter = getattr(tarfile, "data_filter", None)  # early releases of 3.10 and 3.11 have none
         tar.extractall(folder)
