@@ -1,7 +1,6 @@
 """What the module costs, in exact counts, held against budget.json: `python -m tools.costs`.
 
-Memory for the import, heap and system calls for each message: the same on a slow machine and on a fast one. But where
-the broker's answer is late, the client looks for it once in vain: the budgets of publish1 and publish2 allow for that.
+Memory for the import, heap and system calls for each message: the same on a slow machine and on a fast one.
 """
 
 import json
