@@ -1,6 +1,7 @@
 """The two runtimes, and scenarios that run on both as child processes.
 
-A scenario is a function in host_tests/scenarios/<file>.py that takes keyword arguments and reports with `emit`.
+A scenario is a function in host_tests/<subject>/scenarios/<file>.py, beside the tests of that subject. It takes
+keyword arguments and reports with `emit`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from harness.process import LIMIT, Child
 from tools import micropython as finder
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNNER = ROOT / "host_tests" / "scenarios" / "run.py"
+HOST_TESTS = ROOT / "host_tests"
+RUNNER = HOST_TESTS / "scenarios" / "run.py"
 MARK = "EVENT "  # starts the lines that `emit` prints
 ran: Counter[str] = Counter()  # scenarios started, by runtime; the summary prints it
 
@@ -89,8 +91,12 @@ class Runtime:
         return child
 
     def start(self, scenario: str, **arguments) -> Program:
-        """Start `function` of scenarios/<file>.py, named "file.function"."""
-        return self.launch(RUNNER, scenario, text=json.dumps(arguments, default=pack, ensure_ascii=False))
+        """Start a scenario, named "file.function": no two subjects have a file of the same name."""
+        file = scenario.partition(".")[0]
+        found = list(HOST_TESTS.glob(f"*/scenarios/{file}.py"))
+        assert len(found) == 1, f"{scenario}: there must be one such file, and there is {found}"
+        text = json.dumps(arguments, default=pack, ensure_ascii=False)
+        return self.launch(RUNNER, str(found[0].parent), scenario, text=text)
 
     def run(self, scenario: str, *, limit: float = LIMIT, **arguments) -> list[list]:
         """Run a scenario to its end; all its events, each a list [name, *values]."""
@@ -113,7 +119,7 @@ class CPython(Runtime):
     name = "cpython"
 
     def command(self, program, *args):
-        path = os.pathsep.join((str(ROOT / "host_tests" / "shim"), str(ROOT / "lib")))
+        path = os.pathsep.join((str(HOST_TESTS / "shim"), str(ROOT / "lib")))
         return [sys.executable, "-u", program, *args], {"PYTHONPATH": path}
 
 

@@ -6,7 +6,7 @@ import pytest
 from harness import wire
 from harness.broker import USERS
 
-PROGRAM = Path(__file__).resolve().parents[1] / "firmware" / "examples" / "imp_pings.py"
+PROGRAM = Path(__file__).resolve().parents[2] / "firmware" / "examples" / "imp_pings.py"
 TOPIC = "imp.mqtt.test.pings"
 ((USER, PASSWORD),) = USERS.items()
 

@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+
 from harness import wire
 from harness.net import HOST
 from harness.process import ChildError

@@ -8,7 +8,7 @@ import pytest
 from harness.proxy import Cut, Proxy, record_ends
 from harness.tls_server import take_nothing
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "tls.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "tls.md"
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 PASSWORD = "the word nobody else may see"
 TIMEOUT = 1.0

@@ -3,12 +3,12 @@
 import itertools
 
 import pytest
+from client.test_malformed import CASES, CONNACKS
+from engine.test_packets import WELL_FORMED, octets
 from harness import wire
 from harness.engine import Engine, config
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_malformed import CASES, CONNACKS
-from test_packets import WELL_FORMED, octets
 
 STREAM = b"".join(
     [

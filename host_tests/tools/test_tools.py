@@ -10,7 +10,7 @@ import pytest
 from tools import micropython as micropython_finder
 from tools import mosquitto, size
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in size.SOURCE.glob("*.py"))
 BUDGET = {"core": {"modules": ["one", "two"], "bytes": 500}, "modules": {"one": 300, "two": 300}}
 FITS = {"one": (900, 200), "two": (900, 300)}

@@ -21,7 +21,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def cpython():
-    return [sys.executable], {"PYTHONPATH": str(HERE / "shim")}
+    return [sys.executable], {"PYTHONPATH": str(HERE.parent / "shim")}
 
 
 def unix_port():
@@ -34,7 +34,7 @@ both = pytest.mark.parametrize("vm", RUNTIMES)
 
 def run(runtime, program, env=(), **arguments):
     command, own_env = runtime()
-    command += [HERE / "fidelity" / program, *(f"{name}={value}" for name, value in arguments.items())]
+    command += [HERE / program, *(f"{name}={value}" for name, value in arguments.items())]
     child = subprocess.run(
         command, env={**os.environ, **own_env, **dict(env)}, capture_output=True, text=True, timeout=LIMIT
     )
@@ -44,7 +44,7 @@ def run(runtime, program, env=(), **arguments):
 
 
 def expected(program, suffix=".exp"):
-    return (HERE / "fidelity" / program).with_suffix(suffix).read_text()
+    return (HERE / program).with_suffix(suffix).read_text()
 
 
 def der(blob):

@@ -4,6 +4,7 @@ Every sixth record of the store here, every one there; 3 s of traffic here, two 
 """
 
 import pytest
+
 from chaos import crashing, cutting, restarting, soaking
 
 

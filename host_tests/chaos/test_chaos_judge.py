@@ -1,9 +1,10 @@
 """The judge of the chaos runs finds what is lost, doubled, out of order, or told twice."""
 
 import pytest
+from harness import wire
+
 from chaos.cutting import repeated
 from chaos.judge import LAST, MESSAGES, Verdict
-from harness import wire
 
 PAYLOADS = [payload for payload, _ in [*MESSAGES, LAST]]
 KEPT = [payload for payload, qos in [*MESSAGES, LAST] if qos]

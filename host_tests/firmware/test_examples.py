@@ -36,7 +36,7 @@ def board(make):
 @pytest.mark.parametrize("path", sorted(EXAMPLES.iterdir()), ids=lambda path: path.name)
 def test_an_example_is_short_and_tested(path):
     assert path.suffix == ".py" and path.read_text().count("\n") < LINES
-    assert any(f'"{path.name}"' in test.read_text() for test in (ROOT / "host_tests").glob("test_*.py"))
+    assert any(f'"{path.name}"' in test.read_text() for test in (ROOT / "host_tests").rglob("test_*.py"))
 
 
 # -- sleeping_sensor.py

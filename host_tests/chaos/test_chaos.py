@@ -5,6 +5,7 @@ boundary.
 """
 
 import pytest
+
 from chaos import cutting
 
 STEP = {"micropython": 7, "cpython": 13}

@@ -1,9 +1,9 @@
 """Where memory ends: no room for a message that comes, for its copy, for another packet, for one to send."""
 
 import pytest
+from engine.test_session_limits import big_between_small
 from harness import wire
 from harness.engine import MOST, Engine, session
-from test_session_limits import big_between_small
 
 
 def fails_from(size):

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import pytest
 from harness import wire
 from harness.umqtt import differences, hang_up, hang_up_if_silent, reset, send, usual
-from test_umqtt_same import CASES, message
+from umqtt.test_umqtt_same import CASES, message
 
-MIGRATING = Path(__file__).resolve().parents[1] / "docs" / "migrating.md"
+MIGRATING = Path(__file__).resolve().parents[2] / "docs" / "migrating.md"
 SCENARIOS = Path(__file__).parent / "scenarios"
 
 
