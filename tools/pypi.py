@@ -1,6 +1,12 @@
-"""Fetches an archive or a wheel from PyPI and unpacks it into build/pypi: other people's modules, to compare with."""
+"""Fetches an archive or a wheel from PyPI and unpacks it into build/pypi: other people's modules, to compare with.
 
-import os
+pip itself would run the setup.py of an archive. Its settings count here as well: index, certificates and proxy.
+"""
+
+import ast
+import re
+import subprocess
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -27,7 +33,8 @@ def fetch(project, version, sha256):
         try:
             download(project, sha256, archive)
         except (requests.RequestException, NoSuchProjectError, DigestMismatchError) as error:
-            raise FetchError(f"{project} {version}: {error}") from error
+            why = re.sub(r"//[^/\s]*@", "//", str(error))  # the index may have a password in its URL
+            raise FetchError(f"{project} {version}: {why}") from None
         unpacked = unpack(archive, Path(scratch) / "unpacked")
         try:
             unpacked.rename(target)
@@ -37,10 +44,31 @@ def fetch(project, version, sha256):
     return target
 
 
+def settings():
+    """pip's, from its files and variables: {name: value} of those that count when it installs."""
+    listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    lines = re.findall(r"^(\S+)\.([\w-]+)=(['\"].*)$", listed, re.MULTILINE)
+    sections = ("global", "install", ":env:")  # a later one counts more
+    return {name: ast.literal_eval(value) for each in sections for section, name, value in lines if section == each}
+
+
+class Session(requests.Session):
+    """As pip has it: what is set for pip counts more than what is set for all of the machine."""
+
+    def __init__(self, known):
+        super().__init__()
+        self.ours = known.get("cert"), known.get("proxy")
+
+    def merge_environment_settings(self, url, proxies, stream, verify, cert):
+        bundle, proxy = self.ours
+        ours = dict.fromkeys(("http", "https"), proxy) if proxy else {}
+        return super().merge_environment_settings(url, {**ours, **(proxies or {})}, stream, bundle or verify, cert)
+
+
 def download(project, sha256, archive):
     """Download the one file of the project that has this digest, and check that it has."""
-    # pip's variable, as for all else that `make` installs.
-    with PyPISimple(os.environ.get("PIP_INDEX_URL") or PYPI_SIMPLE_ENDPOINT) as index:
+    known = settings()
+    with PyPISimple(known.get("index-url") or PYPI_SIMPLE_ENDPOINT, session=Session(known)) as index:
         for package in index.get_project_page(project, timeout=60).packages:
             if package.digests.get("sha256") == sha256:
                 return index.download_package(package, archive, timeout=60)

@@ -111,6 +111,7 @@ class VirtualBoard:
         self.typed = b""  # input that came before
         self.starting = False  # it runs boot.py or main.py
         self.exiting = False  # it has called sys.exit, which is a soft reset
+        self.interruptible = True  # Ctrl-C is not a character for it
         self.again_raw = False  # it has to enter the raw REPL, where it was before the soft reset
         self.line = b""  # of output, not yet shown
         self.done = asyncio.Event()
@@ -194,7 +195,7 @@ class VirtualBoard:
         if cause:
             self.state.put("reset", cause)
         self.ready, self.starting, self.again_raw = False, True, self.console.raw
-        self.exiting = False
+        self.exiting, self.interruptible = False, True
         self.console.begin()
         self.vm = subprocess.Popen(
             [
@@ -228,6 +229,8 @@ class VirtualBoard:
             elif word == "@exit":
                 self.exiting = True
                 self.vm.kill()  # a MicroPython that is a module of CPython does not always hear a SIGTERM
+            elif word.startswith("@interrupt "):
+                self.interruptible = word.endswith(" 3")
             elif word == "@idle":
                 if self.again_raw:
                     self.console.write(b"\x01")
@@ -258,13 +261,15 @@ class VirtualBoard:
     def on_typed(self):
         data = self.port.read()
         if self.ready:
+            self.on_word()  # what is typed may be the answer to what it did after that
+        if self.ready:
             self.pass_on(data)
         else:
             self.typed += data
 
     def pass_on(self, data):
         """Hand input to the program."""
-        if INTERRUPT in data and self.console.executing():
+        if INTERRUPT in data and self.interruptible and self.console.executing():
             os.kill(self.vm.pid, signal.SIGINT)
             data = data.replace(INTERRUPT, b"")
         self.console.write(data)

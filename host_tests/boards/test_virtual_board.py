@@ -88,7 +88,10 @@ def test_run_and_exec(board, tmp_path):
 
 def test_a_folder_of_the_host_can_be_mounted(board, tmp_path):
     (tmp_path / "there.py").write_text("ANSWER = 10\n")
+    os.utime(tmp_path / "there.py", (0x03030303, 0x03030303))  # in the answers, a Ctrl-C is a byte like any other
     assert board.mpremote("mount", tmp_path, "exec", "import there; print(there.ANSWER)").split()[-1] == "10"
+    board.mpremote("exec", "--no-follow", "while True: pass")
+    assert board.mpremote("resume", "exec", "print('got in')").strip() == "got in"
 
 
 # -- memory

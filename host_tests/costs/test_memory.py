@@ -32,10 +32,11 @@ def test_a_qos0_publish_allocates_nothing(micropython, broker, witness, name):
     assert [len(m.message) for m in got] == [length for length in sizes for _ in range(9 * (count + 1))]
 
 
-def test_a_heap_of_42k_carries_a_hundred_messages_each_way(micropython, compiled, private_broker, witness):
+def test_a_heap_of_44k_carries_a_hundred_messages_each_way(micropython, compiled, private_broker, witness):
     broker = private_broker()
     seen = witness(broker.port).subscribe("out", 2)
-    program = micropython(heap="42k", lib=compiled).launch("-m", "small", broker.url, "c")
+    # 42k are enough most of the time: what the collector takes for a pointer on the stack is chance.
+    program = micropython(heap="44k", lib=compiled).launch("-m", "small", broker.url, "c")
     program.expect_line("subscribed 1")
     seen.publish_many("in", [f"message {n}" for n in range(100)], 1)
     program.expect_line("end 100 100")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.process import LIMIT, Child
 from harness.runtimes import ROOT
+from tools import ports
 
 
 class VirtualBoard(Child):
@@ -35,7 +36,7 @@ class VirtualBoard(Child):
 
     def mpremote(self, *arguments, fails: bool = False) -> str:
         """Run mpremote to its end; what it prints."""
-        argv = [sys.executable, "-m", "mpremote", "connect", self.port, *map(str, arguments)]
+        argv = ports.mpremote("connect", self.port, *arguments)
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
         if bool(done.returncode) != fails:
             self.fail(f"mpremote {arguments}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")

@@ -135,7 +135,7 @@ class TLSStream(Stream):
             return True
         except ssl.SSLWantReadError:
             return False
-        except ssl.SSLEOFError:
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):  # early releases of 3.11 call it the second
             self._fail(OSError(*CONN_EOF))
         except ssl.SSLCertVerificationError as error:
             self._send_alert()

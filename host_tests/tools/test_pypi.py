@@ -2,13 +2,18 @@
 
 import hashlib
 import io
+import os
+import ssl
 import tarfile
 import threading
 import zipfile
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
+import trustme
 from harness.net import HOST
 
 from tools import pypi
@@ -25,8 +30,22 @@ def archive(name, text):
 
 
 class Handler(SimpleHTTPRequestHandler):
+    def translate_path(self, path):
+        """Of a proxy everything is asked for by its whole URL."""
+        return super().translate_path(urlsplit(path).path)
+
     def log_message(self, *_args):
         """Nobody reads it."""
+
+
+@contextmanager
+def serve(folder):
+    with ThreadingHTTPServer((HOST, 0), partial(Handler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture
@@ -42,13 +61,9 @@ def index(tmp_path, monkeypatch):
     links = [f'<a href="{name}#sha256={digests[name]}">{name}</a>' for name in files]
     (page / "index.html").write_text(f"<!DOCTYPE html><html><body>{' '.join(links)}</body></html>")
     monkeypatch.setattr(pypi, "FOLDER", tmp_path / "build")
-    with ThreadingHTTPServer((HOST, 0), partial(Handler, directory=tmp_path / "index")) as server:
+    with serve(tmp_path / "index") as server:
         monkeypatch.setenv("PIP_INDEX_URL", f"http://{HOST}:{server.server_port}/")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         yield list(digests.values())
-        server.shutdown()
-        thread.join()
 
 
 def test_a_file_is_unpacked_and_kept(index, monkeypatch, free_port):
@@ -98,3 +113,35 @@ def test_what_is_not_there_is_named(index, monkeypatch, free_port):
     monkeypatch.setenv("PIP_INDEX_URL", f"http://{HOST}:{free_port}/")
     with pytest.raises(pypi.FetchError, match=r"thing 1: .*(refused|Connection)"):
         pypi.fetch("thing", "1", "0123")
+
+
+def test_certificates_are_those_of_pips_settings(index, tmp_path, monkeypatch):
+    """Of its variables and its files, before what is set for the whole machine."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert(HOST).configure_cert(context)
+    with serve(tmp_path / "index") as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        monkeypatch.setenv("PIP_INDEX_URL", f"https://{HOST}:{server.server_port}/")
+        monkeypatch.delenv("PIP_CERT", raising=False)
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        with pytest.raises(pypi.FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+            pypi.fetch("thing", "2", index[1])
+        (tmp_path / "pip.conf").write_text(f"[global]\ncert = {tmp_path / 'ca.pem'}\n")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+        assert pypi.fetch("thing", "2", index[1])
+
+
+def test_the_proxy_is_that_of_pips_settings(index, monkeypatch):
+    monkeypatch.setenv("PIP_PROXY", pypi.settings()["index-url"])
+    monkeypatch.setenv("PIP_INDEX_URL", "http://index.invalid/")
+    assert pypi.fetch("thing", "2", index[1])
+
+
+def test_a_password_of_the_index_is_not_shown(index, monkeypatch, free_port):
+    for url in (pypi.settings()["index-url"].replace("//", "//me:secret@"), f"http://me:secret@{HOST}:{free_port}/"):
+        monkeypatch.setenv("PIP_INDEX_URL", url)
+        with pytest.raises(pypi.FetchError) as raised:
+            pypi.fetch("nothing", "1", "0123")
+        assert "nothing 1" in str(raised.value) and "secret" not in str(raised.value)

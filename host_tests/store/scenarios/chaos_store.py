@@ -1,4 +1,5 @@
 # The session store: what a power cut leaves, what it refuses, and one of another kind.
+import gc
 import os
 
 import mqtt
@@ -7,6 +8,9 @@ from kit import Box, connect, disconnect, emit, error_of, until
 from mqtt.store import FileStore, Store
 
 MESSAGE = b"payload of a message"
+
+if hasattr(gc, "threshold"):
+    gc.threshold(256 * 1024)  # a store has no `close`: hundreds of them would stay open until the memory is full
 
 
 def read(path):
