@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
-PIP     = $(PY) -m pip --disable-pip-version-check install -qq -r $(1) || \
+PIP     = $(PY) -m tools pip --disable-pip-version-check install -qq -r $(1) || \
 		{ echo "$(1) could not be installed, for the reason above: is there a way to PyPI?"; exit 1; }
 TOOLS  := $(VENV)/tools-installed
 AMQTT  := $(VENV)/amqtt-installed
@@ -29,7 +29,7 @@ chaos: $(TOOLS) ## cut, kill and restart everywhere: 0 lost, 0 doubled (8 minute
 	@PYTHONPATH=host_tests $(PY) -m chaos $(ARGS)
 
 lint: $(TOOLS) $(LINT) ## check style, and that every board has what the code for boards calls
-	@$(PY) -m ruff check --no-cache --output-format concise .
+	@$(PY) -m tools ruff check --no-cache --output-format concise .
 	@$(PY) -m tools.lint
 
 build: $(TOOLS) ## compile lib/mqtt and check the sizes; BOARD=esp32: all that this board gets, into build/esp32
@@ -40,11 +40,11 @@ deploy: $(TOOLS) ## bring a board up to date: BOARD=esp32 PORT=auto, or PORT=vir
 	@$(PY) -m tools.deploy "$(or $(BOARD),$(filter virtual,$(PORT)))" "$(or $(PORT),auto)" $(CONFIG)
 
 repl: $(TOOLS) ## the board's prompt: PORT=auto, virtual or a port; Ctrl-] ends it
-	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m mpremote connect $$port repl
+	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m tools mpremote connect $$port repl
 
 run: $(TOOLS) ## run a file of this machine on the board: FILE=... PORT=...
 	@test -f "$(FILE)" || { echo "FILE=$(FILE): there is no such file to run"; exit 1; }
-	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m mpremote connect $$port run "$(FILE)"
+	@port=$$($(PY) -m tools.ports "$(or $(PORT),auto)") && $(PY) -m tools mpremote connect $$port run "$(FILE)"
 
 board: $(TOOLS) ## a virtual board, for PORT=virtual in another terminal (BOARD=rpi_pico_w: with that one's memory)
 	@BOARD="$(BOARD)" $(PY) -m tools.virtual_board
@@ -81,8 +81,8 @@ $(BENCH): requirements-bench.txt $(TOOLS)
 
 $(FLASH)/installed: requirements-flash.txt $(PY)
 	@echo "Installing mpflash into $(FLASH)"
-	@$(PY) -m venv --clear $(FLASH)
-	@$(FLASH)/bin/python -m pip --disable-pip-version-check install -qq -r requirements-flash.txt
+	@$(PY) -m tools venv --clear $(FLASH)
+	@$(FLASH)/bin/python -m tools pip --disable-pip-version-check install -qq -r requirements-flash.txt
 	@touch $@
 
 $(PY):
@@ -90,4 +90,4 @@ $(PY):
 		{ echo "Python 3.10 or newer is needed, and $(PYTHON) is not: make PYTHON=... names another."; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' || \
 		{ echo "$(PYTHON) can't make virtual environments (Debian/Ubuntu: apt-get install python3-venv)."; exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PYTHON) -m tools venv --clear $(VENV)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 
 import pytest
 from harness import runtimes
@@ -22,6 +23,11 @@ def pytest_report_header():
     if "micropython" in RUNTIMES:
         return "runtimes: cpython (with the shim), micropython (Unix port)"
     return "runtimes: cpython only: NO MICROPYTHON FOR THIS MACHINE, half of the behaviour tests is missing"
+
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):  # it ignores Ctrl-C, as would all that it starts: the end of pytest waits for it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc):

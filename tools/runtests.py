@@ -3,6 +3,7 @@
 `python -m tools.runtests [arguments for pytest]`; with arguments, coverage is neither measured nor demanded.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 COVERAGE = BUILD / "coverage"
 GOAL = 95  # percent of the lines of lib/mqtt
+INTERRUPTED = 2  # pytest's exit code
 
 
 def parts():
@@ -29,9 +31,12 @@ def parts():
 
 
 def python(*arguments, **variables):
-    """Run a Python module in the project's folder; its exit code."""
+    """Run a Python module in the project's folder; its exit code. A Ctrl-C it hears itself, and cleans up."""
     environment = {**os.environ, **variables}
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, env=environment).returncode
+    with subprocess.Popen([sys.executable, "-m", "tools", *arguments], cwd=ROOT, env=environment) as child:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                return child.wait()
 
 
 def pytest(arguments):
@@ -43,7 +48,10 @@ def pytest(arguments):
         variables |= {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_ROOT": str(ROOT)}
         # Most tests wait for other processes most of the time.
         arguments = ["--numprocesses", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
-    return python("pytest", *arguments, **variables) == 0
+    code = python("pytest", *arguments, **variables)
+    if code == INTERRUPTED:
+        sys.exit("interrupted")
+    return code == 0
 
 
 def covered():

@@ -9,6 +9,7 @@ import pytest
 from harness import wire
 
 SLACK = 0.7
+EARLY = 0.3  # on a slow machine this process hears later than it was told what the time runs from
 
 
 def timed_read(conn, name, low, high):
@@ -16,7 +17,7 @@ def timed_read(conn, name, low, high):
     start = time.monotonic()
     packet = conn.read(name)
     took = time.monotonic() - start
-    assert low - 0.1 <= took <= high + SLACK, f"{name} after {took:.2f} s, not {low} to {high}"
+    assert low - EARLY <= took <= high + SLACK, f"{name} after {took:.2f} s, not {low} to {high}"
     return packet
 
 

@@ -12,6 +12,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "tls.md"
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 PASSWORD = "the word nobody else may see"
 TIMEOUT = 1.0
+SLACK = 10_000  # ms; for a slow machine
 APPLICATION_DATA = 23  # the type of TLS records that hold what was written
 
 
@@ -99,7 +100,7 @@ def test_failure(runtime, reached, certificates, failure):
         url=f"ssl://127.0.0.1:{lane.port}",
         ssl=ssl(certificates),
         password=PASSWORD,
-        timeout=TIMEOUT if "silent" in failure else 15,
+        timeout=TIMEOUT if "silent" in failure else 18,
     )
     _, code, text, ms = event
     print(f"| {failure} | {runtime.name} | `{text}` |")
@@ -110,9 +111,9 @@ def test_failure(runtime, reached, certificates, failure):
     assert PASSWORD.encode() not in said and b"MQTT" not in said
     assert DATE.sub("date", text) == documented()[failure]
     if "silent" in failure:
-        assert TIMEOUT * 1000 <= ms < TIMEOUT * 1000 + 3000
+        assert TIMEOUT * 1000 <= ms < TIMEOUT * 1000 + SLACK
     else:
-        assert ms < 5000
+        assert ms < SLACK, "it waited for the timeout"
 
 
 def test_the_watch_sees_what_leaves_after_the_handshake(runtime, reached, certificates):

@@ -3,9 +3,13 @@
 import ast
 import builtins
 import json
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
+from harness.process import Child
 
 from tools import micropython as micropython_finder
 from tools import mosquitto, size
@@ -103,3 +107,12 @@ def test_an_old_micropython_on_path_is_passed_over(monkeypatch, tmp_path, number
     monkeypatch.delenv("MICROPYTHON", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert (micropython_finder.find() == str(fake)) is enough
+
+
+def test_ctrl_c_ends_a_tool_in_a_line():
+    folders = os.pathsep.join((str(ROOT), str(ROOT / "host_tests")))
+    with Child([sys.executable, "-um", "chaos", "cpython"], {**os.environ, "PYTHONPATH": folders}) as child:
+        child.wait_until(lambda: child.lines, "the head of the table")
+        child.process.send_signal(signal.SIGINT)
+        assert child.wait() == -signal.SIGINT
+        assert list(child.lines)[1:] == ["interrupted"]
