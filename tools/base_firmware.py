@@ -9,22 +9,13 @@ import sys
 
 from tools import boards, build, ports
 
-# What MicroPython's own list of firmware calls our boards.
-NAMES = {
-    "esp32": "ESP32_GENERIC",
-    "esp32_c3": "ESP32_GENERIC_C3",
-    "esp32_s3": "ESP32_GENERIC_S3",
-    "rpi_pico2_w": "RPI_PICO2_W",
-    "rpi_pico_w": "RPI_PICO_W",
-}
-
 
 def commands(mpflash, board, port):
     """The two commands: fetch the firmware, and put it onto the board."""
-    name = NAMES.get(board)
+    name = boards.constant(board, "FIRMWARE")
     if not name:
-        boards.source(board)
-        raise boards.Unknown(f"BOARD={board}: there is no firmware for that, but for {', '.join(NAMES)}")
+        real = [each for each in boards.known() if boards.constant(each, "FIRMWARE")]
+        raise boards.Unknown(f"BOARD={board}: there is no firmware for that, but for {', '.join(real)}")
     # A Pico W that waits for firmware is a drive, and has no port.
     where = ["--serial", port] if port else []
     yield [mpflash, "download", "--board", name, "--version", "stable"]

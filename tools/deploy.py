@@ -236,7 +236,7 @@ def deploy(board, port, config):
     if plan.copy or plan.before:
         carry_out(port, plan, files)
     restart(port)
-    print(f"restarted; make repl PORT={port} shows it: Ctrl-C and Ctrl-D there start it once more, Ctrl-] leaves")
+    print("restarted")
 
 
 def main(board, port, config=CONFIG):
@@ -244,6 +244,8 @@ def main(board, port, config=CONFIG):
         boards.source(board)
         with ports.available(port) as found:
             deploy(board, found, Path(config))
+        if os.path.exists(found):
+            print(f"make repl PORT={found} shows it: Ctrl-C and Ctrl-D there start it once more, Ctrl-] leaves")
     except (Refused, boards.Unknown, ports.NoBoard, size.CompileError, OSError) as error:
         sys.exit(f"not deployed: {error}")
     except KeyboardInterrupt:

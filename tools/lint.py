@@ -1,6 +1,6 @@
 """`python -m tools.lint`: every call in lib/, firmware/ and boards/ exists on every board, as far as type stubs tell.
 
-pyright reads the code once for each board, with that board's stubs (requirements-stubs.txt) and its board.py.
+pyright reads the code once for each board, with that board's stubs (STUBS in its board.py) and its board.py.
 """
 
 import ast
@@ -47,21 +47,17 @@ class LintError(Exception):
     """The check itself does not work."""
 
 
-def requirements(text):
-    """The lines of requirements-stubs.txt by board; "all" is needed by every board."""
-    return {board: line for line, board in re.findall(r"^(\S+) +# (\S+)$", text, re.MULTILINE)}
-
-
-def install(board, wanted):
+def install(board, stubs):
     """Install a board's stubs, unless they are there; their folder."""
     folder = STUBS / board
     stamp = folder / "installed"
-    lines = [wanted[board], wanted["all"]]
-    if not stamp.exists() or stamp.read_text() != str(lines):
-        print(f"Installing {lines[0]} into {folder.relative_to(ROOT)}", flush=True)
+    wanted = f"{stubs}\n{REQUIREMENTS.read_text()}"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"Installing {stubs} into {folder.relative_to(ROOT)}", flush=True)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-deps", "--upgrade"]
-        subprocess.run([*pip, "--target", folder, *lines], check=True)
-        stamp.write_text(str(lines))
+        if subprocess.run([*pip, "--target", folder, stubs, "-r", REQUIREMENTS]).returncode:
+            raise LintError(f"{stubs} could not be installed, for the reason above")
+        stamp.write_text(wanted)
     return folder
 
 
@@ -125,12 +121,14 @@ def complaints(diagnostics, own):
 
 
 def main():
-    wanted = requirements(REQUIREMENTS.read_text())
     own = own_classes()
     failed = False
-    for board in sorted(set(wanted) - {"all"}):
+    for board in boards.known():
+        stubs = boards.constant(board, "STUBS")
+        if not stubs:
+            continue
         try:
-            found = complaints(run(board, install(board, wanted)), own)
+            found = complaints(run(board, install(board, stubs)), own)
         except LintError as error:
             sys.exit(f"{board}: {error}")
         print(f"{board}: {len(found) or 'no'} call(s) that it lacks", *found, sep="\n  ", flush=True)

@@ -8,6 +8,7 @@ import sys
 from tools import virtual_board
 
 NONE = "no board is connected: try another cable, or name its port: PORT=...; PORT=virtual is one without hardware"
+STARTED = "the virtual board is not running: one is started for this, and ends with it (make board keeps one running)"
 NOT_RUNNING = "the virtual board is not running: start it with make board, in a terminal of its own"
 
 
@@ -47,10 +48,11 @@ def find(port, folder=virtual_board.FOLDER):
 
 @contextlib.contextmanager
 def available(port, folder=virtual_board.FOLDER):
-    """As `find`, but a virtual board that is not running is started, and ends again."""
+    """As `find`, but a virtual board that is not running is started, which is said, and ends again."""
     if port != "virtual" or virtual_board.running(folder):
         yield find(port, folder)
         return
+    print(STARTED, flush=True)
     argv = [sys.executable, "-m", "tools.virtual_board", folder]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(argv, cwd=virtual_board.ROOT, text=True, **pipes) as board:

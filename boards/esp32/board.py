@@ -8,6 +8,8 @@ NAME = "ESP32"
 PLATFORM = "esp32"
 HEAP = 108 * 1024  # bytes; 111,936 once the heap has grown, which leaves ESP-IDF enough for WiFi and one TLS connection
 TLS = True
+FIRMWARE = "ESP32_GENERIC"
+STUBS = "micropython-esp32-esp32-generic-stubs==1.29.0.post1"
 
 _led = machine.Pin(2, machine.Pin.OUT)
 

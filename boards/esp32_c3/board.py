@@ -9,6 +9,8 @@ NAME = "ESP32-C3"
 PLATFORM = "esp32"
 HEAP = 108 * 1024  # bytes, without PSRAM; not measured
 TLS = True
+FIRMWARE = "ESP32_GENERIC_C3"
+STUBS = "micropython-esp32-esp32-generic-c3-stubs==1.29.0.post1"
 
 _led = NeoPixel(machine.Pin(8, machine.Pin.OUT), 1)
 

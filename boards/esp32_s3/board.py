@@ -9,6 +9,8 @@ NAME = "ESP32-S3"
 PLATFORM = "esp32"
 HEAP = 160 * 1024  # bytes, without PSRAM; not measured
 TLS = True
+FIRMWARE = "ESP32_GENERIC_S3"
+STUBS = "micropython-esp32-esp32-generic-s3-stubs==1.29.0.post1"
 
 _led = NeoPixel(machine.Pin(48, machine.Pin.OUT), 1)
 

@@ -8,6 +8,8 @@ NAME = "Raspberry Pi Pico 2 W"
 PLATFORM = "rp2"
 HEAP = 384 * 1024  # bytes, rounded down; TLS takes 27 KB of them for a connection
 TLS = True
+FIRMWARE = "RPI_PICO2_W"
+STUBS = "micropython-rp2-rpi-pico2-w-stubs==1.29.0.post1"
 
 _CONTROL = const(0x400D8000)  # of the watchdog, by the RP2350's data sheet
 

@@ -8,6 +8,8 @@ NAME = "Raspberry Pi Pico W"
 PLATFORM = "rp2"
 HEAP = 160 * 1024  # bytes, rounded down; TLS takes 27 KB of them for a connection
 TLS = True
+FIRMWARE = "RPI_PICO_W"
+STUBS = "micropython-rp2-rpi-pico-w-stubs==1.29.0.post1"
 
 _CONTROL = const(0x40058000)  # of the watchdog, by the RP2040's data sheet
 

@@ -9,6 +9,8 @@ NAME = "virtual board"
 PLATFORM = "linux"
 HEAP = 256 * 1024  # bytes; objects are twice as large as on a board
 TLS = True
+FIRMWARE = None  # tools/micropython.py finds it
+STUBS = None  # it has all that the others have
 
 UID = machine.unique_id().hex()
 reset = machine.reset

@@ -1,8 +1,17 @@
 """TLS sessions that go well: every way to say who is trusted and who one is, on a real mosquitto."""
 
+import getpass
+import os
+import re
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from harness import wire
+from harness.net import HOST
+from harness.process import Child
+
+from tools import mosquitto
 
 ALL = [["got", [[0, True], [1, True], [2, True]]]]
 
@@ -147,3 +156,18 @@ def test_unverified_only_when_that_is_written_out(runtime, tls_server, certifica
     server = tls_server(script, identity=getattr(certificates, identity))
     assert [["got", b"x"]] == runtime.run("tls_sessions.unverified", url=server.url, password="in good faith")
     server.join()
+
+
+def test_mosquittos_configuration_in_the_recipe(runtime, certificates, free_port, tmp_path, name):
+    """As it stands in docs/tls.md, but for the port and the folder."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "tls.md").read_text()
+    (recipe,) = re.findall(r"^`mosquitto.conf`.*?\n\n((?:    .*\n)+)", page, re.MULTILINE)
+    recipe = recipe.replace("listener 8883", f"listener {free_port} {HOST}")
+    recipe = recipe.replace("/etc/mosquitto/broker.pem", certificates.server.chain_path)
+    recipe = recipe.replace("/etc/mosquitto/broker.key", certificates.server.key_path)
+    (tmp_path / "mosquitto.conf").write_text(f"user {getpass.getuser()}\nlog_dest stderr\n{recipe}")
+    argv, env = mosquitto.find()
+    with Child([*argv, "-c", str(tmp_path / "mosquitto.conf")], {**os.environ, **env}) as broker:
+        broker.wait_until(lambda: any(" running" in line for line in broker.lines), "mosquitto")
+        url, ssl = f"ssl://{HOST}:{free_port}", {"cafile": certificates.ca.der_path}
+        assert runtime.run("tls_sessions.greet", url=url, clientid=name, ssl=ssl) == [["connected"]]

@@ -116,6 +116,17 @@ def test_failure(runtime, reached, certificates, failure):
         assert ms < SLACK, "it waited for the timeout"
 
 
+@pytest.mark.parametrize("failure", [name for name, (server, *_) in FAILURES.items() if server in ("mutual", "plain")])
+def test_failure_straight_from_mosquitto(runtime, broker, tls_broker, certificates, failure):
+    """It closes right behind its refusal, and a reset may overtake that; `test_failure` has a proxy in between."""
+    server, ssl = FAILURES[failure]
+    port = broker.port if server == "plain" else tls_broker.tls_port(server)
+    ((_, code, text, _ms),) = runtime.run("tls_failing.attempt", url=f"ssl://127.0.0.1:{port}", ssl=ssl(certificates))
+    assert code == -1
+    reset = documented()["a server that resets the connection in the handshake"]
+    assert text in (documented()[failure], reset)
+
+
 def test_the_watch_sees_what_leaves_after_the_handshake(runtime, reached, certificates):
     """That `test_failure` can fail."""
     lane = reached("ecdsa")
