@@ -11,7 +11,7 @@ FLASH  := $(VENV)/mpflash
 BENCH  := $(VENV)/bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint build deploy repl run board base-firmware clean bench
+.PHONY: help demo test chaos lint build costs deploy repl run board base-firmware clean bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,9 @@ demo: $(TOOLS) ## build, deploy to a virtual board, watch it talk to a real brok
 test: $(TOOLS) ## all tests on CPython and MicroPython (ARGS="-k name" passes arguments to pytest)
 	@$(PY) -m tools.runtests $(ARGS)
 
-chaos: $(TOOLS) ## cut, kill and restart everywhere: 0 lost, 0 doubled (8 minutes; ARGS=micropython for one runtime)
+chaos: $(TOOLS) ## cut, kill and restart everywhere: 0 lost, 0 doubled (8 minutes; QUICK=1: one; ARGS=micropython for one runtime)
 	@$(PY) -m tools.mosquitto >/dev/null
-	@PYTHONPATH=host_tests $(PY) -m chaos $(ARGS)
+	@PYTHONPATH=host_tests $(PY) -m chaos $(if $(QUICK),--quick) $(ARGS)
 
 lint: $(TOOLS) $(LINT) ## check style, and that every board has what the code for boards calls
 	@$(PY) -m tools ruff check --no-cache --output-format concise .
@@ -35,6 +35,9 @@ lint: $(TOOLS) $(LINT) ## check style, and that every board has what the code fo
 build: $(TOOLS) ## compile lib/mqtt and check the sizes; BOARD=esp32: all that this board gets, into build/esp32
 	@$(PY) -m tools.size
 	@$(if $(BOARD),$(PY) -m tools.build "$(BOARD)")
+
+costs: $(TOOLS) ## heap and system calls for each message, beside their budgets
+	@$(PY) -m tools.costs
 
 deploy: $(TOOLS) ## bring a board up to date: BOARD=esp32 PORT=auto, or PORT=virtual (CONFIG=file for firmware/config.json)
 	@$(PY) -m tools.deploy "$(or $(BOARD),$(filter virtual,$(PORT)))" "$(or $(PORT),auto)" $(CONFIG)
