@@ -74,6 +74,6 @@ def test_acknowledgements_of_nothing_are_ignored(runtime, fake_broker):
         conn.read("DISCONNECT")
 
     fake = fake_broker(script)
-    ((_, codes, _),) = runtime.run("chaos_acks.publish", url=fake.url, clientid="c", count=2, limit=10)
+    ((_, codes, _),) = runtime.run("chaos_acks.publish", url=fake.url, clientid="c", count=2)
     assert codes == [[0, 0], [1, 0]]
     fake.join()

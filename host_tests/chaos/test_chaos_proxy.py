@@ -57,7 +57,7 @@ def test_cut_downwards(lane):
     assert bytes(lane.streams[0]["down"]) == b"0123456"
     assert talk(lane.port) == (b"0123456789", "fin"), "the next one passes"
     lane.fake.join()
-    assert lane.heard == [HELLO[:4], HELLO]
+    assert sorted(lane.heard) == [HELLO[:4], HELLO]  # they may end in any order
     assert lane.fired == 1
 
 
@@ -66,7 +66,7 @@ def test_cut_upwards(lane):
     assert talk(lane.port)[0] == b"0123456789"
     assert talk(lane.port) == (b"0123456789", "fin")
     lane.fake.join()
-    assert lane.heard == [HELLO[:6], HELLO]
+    assert sorted(lane.heard) == [HELLO[:6], HELLO]
 
 
 @pytest.mark.parametrize("lane", [Cut("down", 7, "silence")], indirect=True)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness.process import Child
+from harness.process import LIMIT, Child
 from harness.runtimes import ROOT
 
 from tools import demo, mosquitto, stage
@@ -94,7 +94,7 @@ def missing(child, patterns):
 
 def test_the_demo_shows_it_all(micropython, run_demo):
     child = run_demo()
-    assert child.wait(60) == 0, child.transcript()
+    assert child.wait(3 * LIMIT) == 0, child.transcript()
     for patterns in (DEPLOYED, STARTED, TALKED + LOST + ENDED):
         assert not missing(child, patterns), child.transcript()
     assert not left_running(child)
@@ -102,7 +102,7 @@ def test_the_demo_shows_it_all(micropython, run_demo):
 
 def test_without_micropython_the_same_firmware_runs_on_cpython(run_demo):
     child = run_demo(WITHOUT_MICROPYTHON="1")
-    assert child.wait(60) == 0, child.transcript()
+    assert child.wait(3 * LIMIT) == 0, child.transcript()
     assert not missing(child, ["THERE IS NO MICROPYTHON FOR THIS MACHINE", *TALKED, *ENDED]), child.transcript()
     assert not left_running(child)
 
@@ -119,17 +119,17 @@ def test_the_demo_leaves_nothing_behind(run_demo, number):
 
 
 @pytest.mark.parametrize(
-    ("program", "message"),
+    ("program", "limit", "message"),
     [
-        ("pass", "status online expected, but the board has ended"),
-        ("import time\ntime.sleep_ms(100_000)", "status online expected, but not seen within 1 seconds"),
+        ("pass", stage.LIMIT, "status online expected, but the board has ended"),
+        ("import time\ntime.sleep_ms(100_000)", 1, "status online expected, but not seen within 1 seconds"),
     ],
 )
-def test_the_demo_fails_with_its_device(monkeypatch, tmp_path, program, message):
+def test_the_demo_fails_with_its_device(monkeypatch, tmp_path, program, limit, message):
     (tmp_path / "main.py").write_text(program)
     monkeypatch.setattr(demo.micropython, "find", lambda: None)
     monkeypatch.setattr(demo, "FIRMWARE", tmp_path)
-    monkeypatch.setattr(stage, "LIMIT", 1)
+    monkeypatch.setattr(stage, "LIMIT", limit)
     with pytest.raises(SystemExit, match=message):
         demo.main()
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 
-LIMIT = 20.0  # seconds; how long any one wait of a test may take
+LIMIT = 60.0  # seconds; how long any one wait of a test may take, on a busy machine too
 KEEP = 2000  # lines of output kept for a failure report
 
 
