@@ -39,15 +39,22 @@ def python(*arguments, **variables):
                 return child.wait()
 
 
+# Most tests wait for other processes most of the time.
+TOGETHER = ["--numprocesses", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+
+
 def pytest(arguments):
     """True if all tests pass. Coverage goes on in pytest's process and in every Python that a test starts."""
-    variables = {"HYPOTHESIS_STORAGE_DIRECTORY": str(BUILD / "hypothesis")}
-    if not arguments:
-        shutil.rmtree(COVERAGE, ignore_errors=True)
-        COVERAGE.mkdir(parents=True)
-        variables |= {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_ROOT": str(ROOT)}
-        # Most tests wait for other processes most of the time.
-        arguments = ["--numprocesses", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+    if arguments:
+        return passes(arguments)
+    shutil.rmtree(COVERAGE, ignore_errors=True)
+    COVERAGE.mkdir(parents=True)
+    return passes(TOGETHER, COVERAGE_PROCESS_START=str(ROOT / "pyproject.toml"), COVERAGE_ROOT=str(ROOT))
+
+
+def passes(arguments, **variables):
+    """True if pytest passes with these arguments."""
+    variables |= {"HYPOTHESIS_STORAGE_DIRECTORY": str(BUILD / "hypothesis")}
     code = python("pytest", *arguments, **variables)
     if code == INTERRUPTED:
         sys.exit("interrupted")
@@ -69,6 +76,8 @@ def main(arguments):
         failed.append("tests")
     elif not arguments and not covered():
         failed.append(f"coverage of lib/mqtt, {GOAL} % of the lines")
+    if not arguments and not passes([*TOGETHER, "host_tests/client"], MQTT_EDITION="2"):
+        failed.append("tests of the second edition, lib/next")
     if failed:
         sys.exit(f"failed: {'; '.join(failed)}")
 

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from harness import wire
+from harness.runtimes import SECOND
 
 pub = wire.publish
 CASES = {  # name: (bytes, what lasterror has to mention)
@@ -65,7 +66,8 @@ CASES = {  # name: (bytes, what lasterror has to mention)
 CONNACKS = {
     "reserved flags": (b"\x20\x02\x02\x00", "CONNACK"),
     "flags in the first byte": (b"\x21\x02\x00\x00", "flag"),
-    "session present with a refusal": (wire.connack(5, 1), "CONNACK"),
+    # The second edition takes the code of one that refuses and contradicts itself, see test_second.py.
+    **({} if SECOND else {"session present with a refusal": (wire.connack(5, 1), "CONNACK")}),
     "unknown code": (wire.connack(6), "CONNACK.* 6"),
     "too short": (b"\x20\x01\x00", "CONNACK"),
     "too long": (b"\x20\x03\x00\x00\x00", "CONNACK"),

@@ -2,6 +2,7 @@
 
 import pytest
 from harness import wire
+from harness.runtimes import SECOND
 
 
 def test_the_broker_keeps_the_session(runtime, broker, witness, name):
@@ -25,9 +26,10 @@ def test_unfinished_messages_go_out_again_in_order(runtime, fake_broker, clean):
 
     def first(conn):
         conn.accept()
-        packets = {p.topic: p for p in (conn.read("PUBLISH") for _ in range(4))}
-        assert list(packets) == ["a", "b", "c", "d"]
-        assert [p.pid for p in packets.values()] == [1, 2, 3, 4]
+        packets = {p.topic: p for p in (conn.read("PUBLISH") for _ in range(5 if SECOND else 4))}
+        # The second edition has no window for QoS 0: g overtakes e and f.
+        assert list(packets) == ["a", "b", "c", "d", "g"][: len(packets)]
+        assert [p.pid for p in packets.values()][:4] == [1, 2, 3, 4]
         conn.send(wire.ack("PUBREC", 3))
         assert conn.read("PUBREL").pid == 3
 
@@ -52,7 +54,7 @@ def test_unfinished_messages_go_out_again_in_order(runtime, fake_broker, clean):
     assert events[0] == ["lost", [[-1]], 6]
     assert events[1] == ["reconnected", 0]
     done = events[2][1]
-    assert done[0] == ["g", -11], "QoS 0 that was not begun"
+    assert done[0] == ["g", 0 if SECOND else -11], "QoS 0 that was not begun"
     assert sorted(done[1:]) == [[topic, 0] for topic in ("a", "b", "c", "d", "e", "f", "new")]
     assert sorted(events[3][1]) == ["a", "b", "c", "d", "e", "f", "new"]
     fake.join()

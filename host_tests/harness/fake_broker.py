@@ -52,6 +52,9 @@ class Connection:
         packet = wire.decode(bytes(self.buffer[:size]))
         del self.buffer[:size]
         self.log(f"<- {packet}")
+        if packet.name == "DISCONNECT":
+            # As a server does that has no more to say [MQTT-3.14.4-2].
+            self.sock.shutdown(socket.SHUT_WR)
         return packet
 
     def read(self, name: str) -> wire.Packet:
@@ -73,9 +76,9 @@ class Connection:
             self.sock.settimeout(LIMIT)
 
     def wait_closed(self) -> bytes:
-        """Read until the client closes (or resets); the bytes that came before."""
+        """Read until the client closes, resets, or sends DISCONNECT (then brokers close); the bytes that came."""
         try:
-            while data := self.sock.recv(65536):
+            while not self.buffer.endswith(b"\xe0\0") and (data := self.sock.recv(65536)):
                 self.buffer += data
         except ConnectionError:
             self.log("<- reset")

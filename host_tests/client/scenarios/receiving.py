@@ -236,3 +236,21 @@ def raising_callbacks(url, clientid, topic):
     drive("disconnect")
     poll_for(client, 50)
     emit("reached", reached)
+
+
+def counted(url, clientid):
+    # How many messages come before the topic "end".
+    client = mqtt.createclient()
+    count = 0
+    ended = Box()
+
+    def handler(message):
+        nonlocal count
+        count += 1
+
+    client.onmessage(handler)
+    client.onmessage(ended, "end")
+    connect(client, url, clientid)
+    until(lambda: ended, client, limit=100)
+    emit("count", count)
+    disconnect(client)

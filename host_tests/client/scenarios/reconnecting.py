@@ -49,12 +49,15 @@ class Dice:
 
 def rig(fractions):
     # Has the client use such a clock and dice; the clock.
-    mqtt.link.time = Clock()
+    clock = mqtt.link.time = Clock()
+    mqtt.link.ticks_ms = clock.ticks_ms
+    mqtt.link.ticks_add = clock.ticks_add
+    mqtt.link.ticks_diff = clock.ticks_diff
     if fractions:
         mqtt.link.random = Dice(fractions)
     else:
         mqtt.link.random.seed(4)
-    return mqtt.link.time
+    return clock
 
 
 class Log:
@@ -93,6 +96,13 @@ def waits(url, clientid, count, fractions=(), stays=(), **options):
     emit("log", log.entries)
 
 
+def established(client):
+    # Whether there is a TCP connection.
+    if hasattr(client, "link"):
+        return client.link.transport and client.link.transport.connected
+    return client._link.transport and client._link.transport.ready == 2
+
+
 def slowly_refused(url, clientid, ms):
     # Two attempts fail at once. The third gets its CONNACK `ms` later, and with it what ends the connection.
     clock = rig([0.5])
@@ -101,7 +111,7 @@ def slowly_refused(url, clientid, ms):
     client.connect(url, clientid, reconnect={"min": 1, "max": 60}, timeout=1000)
     until(lambda: log.count("failed") == 2, client)
     start = clock.now
-    until(lambda: clock.now - start >= 1000 and client._link.transport and client._link.transport.ready == 2, client)
+    until(lambda: clock.now - start >= 1000 and established(client), client)
     clock.now += ms
     emit("asked")
     until(lambda: log.count("lost"), client)
@@ -175,7 +185,9 @@ def link_goes(url, clientid):
         emit("up", clock.now - since)
         if not loss:
             up[0] = False
-            until(lambda: log.count("lost"), client)
+            while not log.count("lost"):
+                client.poll()
+                clock.sleep_ms(20)
             emit("lost", log.entries[-1][1], client.lasterror)
             for _ in range(10):
                 client.poll(HOUR // 10)
