@@ -18,7 +18,18 @@ from harness.witness import Witness
 RUNTIMES = runtimes.available()
 # What holds for one edition of the module alone, see harness.runtimes.
 collect_ignore_glob = ["client/test_waiting.py"] if runtimes.SECOND else ["client/test_*second.py"]
+# Tests that run over the double of lwIP's sockets as well, see docs/lwip.md.
+OVER_LWIP = ("test_publish", "test_connect", "test_disconnect")
 names = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--network",
+        choices=list(runtimes.RUNNERS),
+        default="host",
+        help="the sockets of scenarios: the host's, or the double of lwIP's over them",
+    )
 
 
 def pytest_report_header():
@@ -34,7 +45,12 @@ def pytest_configure(config):
 
 def pytest_generate_tests(metafunc):
     if "runtime" in metafunc.fixturenames:
-        metafunc.parametrize("runtime", RUNTIMES, indirect=True)
+        networks = [metafunc.config.getoption("network")]
+        if metafunc.module.__name__.rpartition(".")[2] in OVER_LWIP and networks == ["host"]:
+            networks.append("lwip")
+        made = [(name, network) for network in networks for name in RUNTIMES]
+        ids = [name if network == "host" else f"{name}-{network}" for name, network in made]
+        metafunc.parametrize("runtime", made, ids=ids, indirect=True)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -89,9 +105,18 @@ class Factory:
 
 @pytest.fixture
 def runtime(request):
-    made = RUNTIMES[request.param]()
+    name, network = request.param
+    made = RUNTIMES[name]()
+    made.network = network
     yield made
     made.close()
+
+
+@pytest.fixture
+def lwip(runtime):
+    """`runtime`, whose scenarios run over the double of lwIP's sockets."""
+    runtime.network = "lwip"
+    return runtime
 
 
 @pytest.fixture

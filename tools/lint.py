@@ -1,6 +1,7 @@
 """`python -m tools.lint`: every call in lib/, firmware/ and boards/ exists on every board, as far as type stubs tell.
 
-pyright reads the code once for each board, with that board's stubs (STUBS in its board.py) and its board.py.
+pyright reads the code once for each board, with that board's stubs (STUBS in its board.py) and its board.py. Before that,
+no module of the second edition may use a private name of another one: a room has a door.
 """
 
 import ast
@@ -120,9 +121,20 @@ def complaints(diagnostics, own):
     return found
 
 
+def strangers(folder):
+    """Where a module uses a private name of somebody else's: `thing._name`, but for self and cls."""
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr):
+                if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}: {node.attr} is private to another object"
+
+
 def main():
     own = own_classes()
-    failed = False
+    found = list(strangers(ROOT / "lib" / "next"))
+    print(f"lib/next: {len(found) or 'no'} private name(s) of others", *found, sep="\n  ", flush=True)
+    failed = bool(found)
     for board in boards.known():
         stubs = boards.constant(board, "STUBS")
         if not stubs:

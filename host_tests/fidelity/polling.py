@@ -1,6 +1,7 @@
 """select.poll: the registered object comes back, masks, modify, one-shot, what is not ready."""
 
 import errno
+import io
 import select
 import socket
 import sys
@@ -71,3 +72,24 @@ show(poller.poll(0))
 poller.register(silent)
 show(poller.poll(0))
 talker.close()
+
+
+class Stream(io.IOBase):
+    """Has no descriptor: it tells what it is ready for, and is so at the third question."""
+
+    asked = 0
+
+    def ioctl(self, request, flags):
+        if request != 3:
+            return -1
+        self.asked += 1
+        return flags & select.POLLIN if self.asked > 2 else 0
+
+
+print("-- a stream without a descriptor")
+stream = Stream()
+poller = select.poll()
+poller.register(stream, select.POLLIN | select.POLLOUT)
+print(poller.poll(0), [(obj is stream, events) for obj, events in poller.poll(-1)], stream.asked)
+poller.modify(stream, select.POLLOUT)
+print(poller.poll(1))

@@ -21,8 +21,10 @@ HOST_TESTS = ROOT / "host_tests"
 # The second edition of the module is in lib/next until it has all that the first one has; see docs/testing.md.
 SECOND = os.environ.get("MQTT_EDITION") == "2"
 LIB = ROOT / "lib" / "next" if SECOND else ROOT / "lib"
-RUNNER = HOST_TESTS / "scenarios" / "run.py"
+# Runs a scenario; by the network that it finds.
+RUNNERS = {"host": HOST_TESTS / "scenarios" / "run.py", "lwip": HOST_TESTS / "lwip" / "over_lwip.py"}
 MARK = "EVENT "  # starts the lines that `emit` prints
+COUNTS = "LWIP "  # starts the line of what the double of lwIP's sockets has counted
 ran: Counter[str] = Counter()  # scenarios started, by runtime; the summary prints it
 
 
@@ -45,6 +47,7 @@ class Program(Child):
 
     def __init__(self, argv, env, text):
         self.events: list[list] = []
+        self.counts: dict[str, int] = {}
         self.fresh: deque[list] = deque()
         super().__init__(argv, {**os.environ, **env}, text)
 
@@ -53,6 +56,8 @@ class Program(Child):
             event = json.loads(line[len(MARK) :], object_hook=unpack)
             self.events.append(event)
             self.fresh.append(event)
+        elif line.startswith(COUNTS):
+            self.counts = json.loads(line[len(COUNTS) :])
 
     def expect(self, name: str, *values, limit: float = LIMIT) -> list:
         """Wait for the next event, which must be called `name` and, if given, start with `values`; its values."""
@@ -78,6 +83,7 @@ class Runtime:
     """Base of the two: `run` a scenario to its end, or `start` it and go along with it."""
 
     name = ""
+    network = "host"  # or "lwip": scenarios run over the double of lwIP's sockets
 
     def command(self, program: str, *args: str) -> tuple[list[str], dict]:
         raise NotImplementedError
@@ -99,7 +105,7 @@ class Runtime:
         found = list(HOST_TESTS.glob(f"*/scenarios/{file}.py"))
         assert len(found) == 1, f"{scenario}: there must be one such file, and there is {found}"
         text = json.dumps(arguments, default=pack, ensure_ascii=False)
-        return self.launch(RUNNER, str(found[0].parent), scenario, text=text)
+        return self.launch(RUNNERS[self.network], str(found[0].parent), scenario, text=text)
 
     def run(self, scenario: str, *, limit: float = LIMIT, **arguments) -> list[list]:
         """Run a scenario to its end; all its events, each a list [name, *values]."""

@@ -9,6 +9,8 @@ import asyncio
 import select
 from types import ModuleType
 
+from _shim_poll import ask, asks
+
 
 async def sleep_ms(ms):
     await asyncio.sleep(max(0, ms) / 1000)
@@ -74,10 +76,14 @@ class IOQueue:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         future._asyncio_future_blocking = True  # what `yield from future` sets
-        now, fd, mask = _state(stream, mask)
+        now, below, mask = _state(stream, mask)
         if now:
             _wake(future)
             return future
+        if asks(below):
+            self._ask(future, below, mask)
+            return future
+        fd = below if isinstance(below, int) else below.fileno()
         key = loop, fd, mask
         if key not in self._waiters:
             self._waiters[key] = {}
@@ -85,6 +91,12 @@ class IOQueue:
         self._waiters[key][future] = asyncio.current_task()
         future.add_done_callback(lambda future: self._drop(key, future))
         return future
+
+    def _ask(self, future, stream, mask):
+        if ask(stream, mask):
+            _wake(future)
+        elif not future.done():
+            future.get_loop().call_later(0.001, self._ask, future, stream, mask)
 
     def _ready(self, key):
         for future in list(self._waiters[key]):
@@ -101,9 +113,9 @@ class IOQueue:
 
 def _state(stream, mask):
     if hasattr(stream, "poll_state"):
-        now, fd, mask, _translate = stream.poll_state(mask)
-        return now, fd, mask
-    return 0, stream if isinstance(stream, int) else stream.fileno(), mask
+        now, below, mask, _translate = stream.poll_state(mask)
+        return now, below, mask
+    return 0, stream, mask
 
 
 def install(asyncio, modules):

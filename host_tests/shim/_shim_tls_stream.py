@@ -60,16 +60,16 @@ class TLSStream(Stream):
             poller.poll()
 
     def poll_state(self, mask):
-        """For `select.poll`: events that are there already, the socket's number and the events to wait for there, and
-        how to translate those that come back."""
+        """For `select.poll`: events that are there already, the socket and the events to wait for there, and how to
+        translate those that come back."""
         if self._sock is None or self._error:
             return select.POLLNVAL, None, 0, None
         needs, asked = self._needs, mask & _RDWR
         if needs and asked:
-            return 0, self._sock.fileno(), mask & ~asked | needs, lambda got: got | asked if got & needs else got
+            return 0, self._sock, mask & ~asked | needs, lambda got: got | asked if got & needs else got
         if mask & select.POLLIN and self._engine.pending():
-            return select.POLLIN, None if mask == select.POLLIN else self._sock.fileno(), mask, None
-        return 0, self._sock.fileno(), mask, None
+            return select.POLLIN, None if mask == select.POLLIN else self._sock, mask, None
+        return 0, self._sock, mask, None
 
     def _read_some(self, view):
         if self._blocked(select.POLLIN):
@@ -164,7 +164,7 @@ class TLSStream(Stream):
         """Hands the engine what the socket has of the current record, and nothing beyond it: the rest stays in the
         socket, where `poll` sees it. True when there was something, the end of the stream included."""
         part = bytearray(self._body_left or _HEADER - len(self._header))
-        got = self._call(self._sock._read_some, memoryview(part))
+        got = self._call(self._sock.readinto, part)
         if got is None:
             return False
         if got == 0:
