@@ -11,7 +11,7 @@ FLASH  := $(VENV)/mpflash
 BENCH  := $(VENV)/bench-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint build costs deploy repl run board base-firmware clean bench
+.PHONY: help demo test test-next chaos lint build costs deploy repl run board base-firmware clean bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: $(TOOLS) ## build, deploy to a virtual board, watch it talk to a real brok
 
 test: $(TOOLS) ## all tests on CPython and MicroPython (ARGS="-k name" passes arguments to pytest)
 	@$(PY) -m tools.runtests $(ARGS)
+
+test-next: $(TOOLS) ## the client's tests on the second edition of the module, lib/next (3 minutes)
+	@$(PY) -m tools.runtests --second
 
 chaos: $(TOOLS) ## cut, kill and restart everywhere: 0 lost, 0 doubled (8 minutes; QUICK=1: one; ARGS=micropython for one runtime)
 	@$(PY) -m tools.mosquitto >/dev/null

@@ -19,7 +19,7 @@ RUNTIMES = runtimes.available()
 # What holds for one edition of the module alone, see harness.runtimes.
 collect_ignore_glob = ["client/test_waiting.py"] if runtimes.SECOND else ["client/test_*second.py"]
 # Tests that run over the double of lwIP's sockets as well, see docs/lwip.md.
-OVER_LWIP = ("test_publish", "test_connect", "test_disconnect")
+OVER_LWIP = () if runtimes.SECOND else ("test_publish", "test_connect", "test_disconnect")
 names = itertools.count(1)
 
 

@@ -1,7 +1,7 @@
 """`python -m tools.lint`: every call in lib/, firmware/ and boards/ exists on every board, as far as type stubs tell.
 
-pyright reads the code once for each board, with that board's stubs (STUBS in its board.py) and its board.py. Before that,
-no module of the second edition may use a private name of another one: a room has a door.
+pyright reads the code once for each board, with that board's stubs (STUBS in its board.py) and its board.py. And no
+module of the second edition (lib/next) uses a private name of another one.
 """
 
 import ast
