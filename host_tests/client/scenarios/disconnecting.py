@@ -1,6 +1,6 @@
 # disconnect(), and the ends that are not one.
 import mqtt
-from kit import Box, connect, connected, emit, poll_for, subscribe, until
+from kit import Box, connect, connected, disconnect, emit, error_of, poll_for, subscribe, until
 
 
 def counts(url, clientid, **options):
@@ -82,6 +82,39 @@ def then_connect_at_once(url, clientid, inside, **options):
     emit("results", results.calls, len(lost), len(gone), client.isconnected())
     client.disconnect(gone)
     until(lambda: len(gone) == 2, client)
+
+
+def then_connect_and_send(url, clientid, inside):
+    # What is sent right behind disconnect() and connect() is for the new connection.
+    client = mqtt.createclient()
+    done, gone = [], Box()
+
+    def note(name):
+        return lambda *values: done.append((name, list(values)))
+
+    def again(code=0):
+        client.onconnect(None)
+        client.publish("old", b"", 0, callback=note("old"))
+        client.disconnect(gone)
+        client.connect(url, clientid)
+        emit("state", client.isconnected(), client.pending(), error_of(client.connect, url, clientid))
+        for qos in (0, 1, 2):
+            client.publish("new%d" % qos, b"", qos, callback=note(qos))
+        client.subscribe("a", 1, note("subscribed"))
+        client.unsubscribe("b", note("unsubscribed"))
+        given_up = client.createmessage("never", b"", {"qos": 1})
+        given_up.sendasync(note("never"))
+        emit("cancel", given_up.cancelsend(), client.pending(), len(client.unfinished()))
+
+    if inside:
+        client.onconnect(again)
+        client.connect(url, clientid)
+    else:
+        connect(client, url, clientid)
+        again()
+    until(lambda: len(done) == 7 and gone, client)
+    emit("done", sorted([[str(name), values] for name, values in done]), client.pending())
+    disconnect(client)
 
 
 def to_a_peer_that_stopped_reading(url, clientid, timeout):

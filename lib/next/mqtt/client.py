@@ -127,10 +127,13 @@ class Client:
 
     def _route(self, topic):
         self._topic = None
-        targets = [r for r in self._routes if r.topicfilter is not None and packets.matches(r.topicfilter, topic)]
-        targets = targets or [r for r in self._routes if r.topicfilter is None]
+        routes = self._routes
+        targets = [r for r in routes if r.topicfilter is not None and packets.matches(r.topicfilter, topic)]
+        targets = targets or [r for r in routes if r.topicfilter is None]
         self._targets = targets or (Route(None, self._unwanted, True),)
         self._topic = topic
+        if routes is not self._routes:
+            self._topic = None  # an interrupt has set a handler
 
     def _unwanted(self, message):
         self._session.dropped += 1
@@ -213,6 +216,7 @@ class Client:
         if not message.finished():
             # Sent again before it is finished: that is a message of its own.
             message = self._again(message)
+        message.renew()
         message.callback = callback
         if link is not None:
             link.send(message)

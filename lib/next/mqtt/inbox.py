@@ -38,13 +38,16 @@ class Received:
     # that would cost a call for each message.
     qos = retain = dup = 0
     pid = 0  # packet identifier
+    known = False  # of QoS 2: it is recorded, see `Session.record`; for faces
     settled = False  # it was held, and is to be acknowledged as soon as those before it are
     session = None  # that waits for `ack`
+    shared = False  # several consumers of `mqtt.aio` want it
 
     def ack(self):
         """Acknowledge a message of QoS 1 that a handler with `ack=False` was given; else this does nothing."""
         if self.session is not None:
             self.session.settle(self)
+            self.session.push()
 
 
 class _Received1(Received):

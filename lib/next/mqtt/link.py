@@ -123,13 +123,13 @@ class Link:
         self._stable = False  # whether the connection has lasted _STABLE_MS
         self._goodbyes = []  # callbacks of `disconnect`
         self._parting = None  # what the session still has to give up, see `Session.closed`
-        self._following = None  # the options of a `connect` that waits for the old connection's end
+        self._following = False  # a `connect` waits for the old connection's end
 
     # -- looking
 
     def active(self):
         """Whether it is connected or on the way there."""
-        return _IDLE < self._state < _CLOSING or self._following is not None
+        return _IDLE < self._state < _CLOSING or self._following
 
     def busy(self):
         """Whether polling may still do something."""
@@ -146,14 +146,19 @@ class Link:
     # -- what the program asks for
 
     def connect(self, config):
-        """Start to connect as `config` says, see `options`."""
-        if self._state:
-            self._following = config
-        else:
-            self._start(config)
+        """Start to connect as `config` says, see `options`; what is called until then waits as well."""
+        session = self._session
+        self._following = True
+        session.later.append((self._connect, config))
+        if not session.busy:
+            session.catch_up()
 
-    def _start(self, config):
+    def _connect(self, config):
+        if self._state or self._parting is not None:
+            return True  # not before the old connection has ended
+        self._following = False
         self._session.config = self._session.outbox.config = config
+        self._session.idle = False
         self._delay = config.min
         self._turn = 0
         self._down = False
@@ -168,6 +173,7 @@ class Link:
     def disconnect(self, callback):
         """End the connection, the attempt or the waiting."""
         session = self._session
+        self._following = False
         if session.engaged():
             session.later.append((self._disconnect, callback))
         else:
@@ -181,7 +187,6 @@ class Link:
         session = self._session
         if callback is not None:
             self._goodbyes.append(callback)
-        self._following = None
         if self._state == _ACTIVE and session.open:
             session.stop()
             session.sending = True  # what was accepted until now
@@ -259,8 +264,6 @@ class Link:
     def _write(self):
         # No handler may be called from here. The bytes are still there, so the next round meets a failure again.
         try:
-            if self._session.held:
-                self._session.answer()
             if self._session.flush(self.transport.write):
                 self._sentat = ticks_ms()
             if self._session.transmit.end:
@@ -269,8 +272,6 @@ class Link:
                 self._part()
         except _FAILURES:
             self._dry = False
-        except Broken:
-            pass  # a store refuses to keep what was to be acknowledged
 
     # -- polling
 
@@ -348,10 +349,14 @@ class Link:
 
     def _mend(self):
         # An exception that was none of the connection's has ended it, or there was no memory to tell of its end.
-        if self._parting is not None:
-            self._give_up()
-        else:
-            self._fail(-1, ("interrupted",))
+        self._session.busy = True
+        try:
+            if self._parting is not None:
+                self._give_up()
+            else:
+                self._fail(-1, ("interrupted",))
+        finally:
+            self._session.leave()
 
     # -- what the program is told
 
@@ -393,13 +398,14 @@ class Link:
         kind, integer, ms = type, int, ticks_ms  # locals, as these are needed for each message
         try:
             now = yield
-            while not transport.step():
+            while self.transport is transport and not transport.step():
                 now = yield False
             session.busy = True
             self.publish0 = FastPath(self, session, transport.write).publish0
             receive = session.begin().send
             more = opened = short = False
-            while True:
+            # An interrupt may have ended the connection.
+            while self.transport is transport:
                 # -- write
                 did = False
                 if held:
@@ -531,9 +537,6 @@ class Link:
         config = self._session.config
         gone = config.cleansession and self._session.outbox.journal is None
         self._drop(_IDLE, (True, gone, gone))
-        if self._following is not None:
-            config, self._following = self._following, None
-            self._start(config)
 
     def _fail(self, code, why):
         # The attempt or the connection has failed: tells so, and plans the next.
@@ -566,6 +569,7 @@ class Link:
         self.transport = self._step = self._throw = self.publish0 = None
         self._opened = False
         self._state = state
+        self._session.idle = not state
         self._parting = parting
         self._give_up()
 
@@ -573,10 +577,9 @@ class Link:
         # Where there is no memory for all that this has to tell, the next round gets on with it.
         session = self._session
         session.closed(*self._parting)
-        if self._state == _IDLE:
-            while self._goodbyes:
-                session.due.append((self._goodbyes[0],))
-                self._goodbyes.pop(0)
+        while self._goodbyes:
+            session.due.append((self._goodbyes[0],))
+            self._goodbyes.pop(0)
         self._parting = None
 
     # -- timers
@@ -614,6 +617,8 @@ class Link:
         acted = True
         if self._state >= _CLOSING:
             acted = self._closing(now)
+        elif not self._state:
+            return False  # an interrupt has ended it
         elif self._state == _WAITING:
             acted = self._redo(now, up)
         elif self._session.open and not up:

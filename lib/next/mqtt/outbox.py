@@ -110,6 +110,21 @@ class Entry:
         """Whether it is not in the outbox, or no longer."""
         return self.state == _DONE
 
+    def renew(self):
+        """Get ready to be sent once more: nothing of the last time counts."""
+        if self.result or self.dup or self.cancelled or self.unwanted:
+            self.result = self.dup = 0
+            self.cancelled = self.unwanted = False
+
+    def put_off(self):
+        """It has been handed over, and will be accepted or refused when the call that this one interrupts has ended."""
+        self.state = _QUEUED
+
+    def refused(self, code):
+        """The outbox has not accepted it."""
+        self.state = _DONE
+        self.result = code
+
     def tell(self):
         """Call the callback with the result."""
         callback = self.callback

@@ -16,7 +16,7 @@ reads for it and writes for it; a face (`client`, `aio`, `umqtt`) is what the pr
 from micropython import const
 
 from . import packets
-from .inbox import Identifiers, Inbox
+from .inbox import Identifiers, Inbox, Received
 from .outbox import Outbox, Request
 from .packets import Broken
 from .transmit import TransmitBuffer
@@ -35,6 +35,7 @@ _DISCONNECT = const(0xE0)
 
 _TOPIC = const(3)
 _FAILURE = const(-1)
+_INCOMPLETE = const(-11)
 _TOO_LARGE = const(-3)
 _MALFORMED = const(-4)
 _REFUSED = const(128)
@@ -59,7 +60,8 @@ class Session:
         self.ponged = True  # PINGRESP has come
         self.due = []  # calls to make, oldest first: an Entry, or a tuple of a function and its arguments
         self.busy = False  # a call is at work inside
-        self.later = []  # what calls that interrupted it have put off: functions and arguments
+        self.later = []  # what calls have put off: functions, which return True for "not yet", and their arguments
+        self.idle = True  # there is no connection, and none is on the way
         self.onconnect = self.onlost = self.ondelivery = None  # the program's handlers
         self.dropped = 0
         self.trouble = None  # the newest, for `lasterror`: what `errors` makes words of
@@ -90,26 +92,36 @@ class Session:
             self.busy = True
             try:
                 while later:
-                    later[0][0](*later[0][1:])
+                    if later[0][0](*later[0][1:]):
+                        return
                     later.pop(0)
             finally:
                 self.busy = False
+        if self.push is not None:
+            self.push()
 
     def submit(self, entry):
         """Queue a message; how it ends is told to its callback."""
         if self.busy or self.later:
-            return self.later.append((self.accept, entry))
+            return self._put_off(entry)
         self.busy = True
         try:
             self.accept(entry)
         finally:
             self.leave()
 
+    def _put_off(self, entry):
+        self.later.append((self.accept, entry))
+        entry.put_off()
+
     def accept(self, entry):
         """Do what `submit` does, for a caller that has marked the engine busy."""
-        code = self.outbox.accept(entry)
+        if self.idle and (self.outbox.journal is None or not entry.qos):
+            code = _INCOMPLETE  # an interrupt has disconnected
+        else:
+            code = self.outbox.accept(entry)
         if code:
-            entry.result = code
+            entry.refused(code)
             self.ended(entry)
 
     def request(self, request):
@@ -128,6 +140,9 @@ class Session:
         return 0
 
     def _request(self, request):
+        if self.idle:
+            request.refused(_INCOMPLETE)
+            return self.ended(request)
         self.outbox.request(request)
         self.inbox.longest = max(self.inbox.longest, len(request.filters) + 2)
         if not request.asked:
@@ -152,19 +167,30 @@ class Session:
 
     def pending(self):
         """The number of messages accepted and not finished."""
-        more = 0
+        count = self.outbox.count
         for call in self.later:
-            more += call[0] == self.accept
-        return self.outbox.count + more
+            if call[0] == self.accept:
+                count += 1
+            elif call[0] == self.outbox.give_up and not call[1].finished():
+                count -= 1
+        return count
 
     def unfinished(self):
         """Return these messages, oldest first."""
-        return self.outbox.unfinished() + [call[1] for call in self.later if call[0] == self.accept]
+        found = self.outbox.unfinished() + [call[1] for call in self.later if call[0] == self.accept]
+        return [entry for entry in found if not entry.unwanted]
 
     def settle(self, message):
         """Acknowledge a message that was held, as soon as those before it are; nothing if its connection has ended."""
         message.settled = True
-        self.push()
+        if not self.busy:
+            self.busy = True
+            try:
+                self.answer()
+            except Broken:
+                pass  # a store cannot keep it, so the connection will end: the driver's next round meets it again
+            finally:
+                self.leave()
 
     def abandon(self, message):
         """Do not acknowledge a message that was held: the broker will send it again. It holds up no other one."""
@@ -276,7 +302,7 @@ class Session:
             self.ponged = True
         elif first >> 4 == 3:
             self.dropped += 1
-            self._acknowledge(first >> 1 & 3, pid)
+            self._acknowledge_next(first >> 1 & 3, pid)
         elif not pid:
             raise Broken(_MALFORMED, "identifier", first)
         elif first == _PUBREL:
@@ -290,7 +316,7 @@ class Session:
         """Return whether a message of QoS 2 is to be delivered: it is not a repeated one [MQTT-4.3.3-2]."""
         if message.pid not in self._inbound:
             return True
-        self._acknowledge(2, message.pid)
+        self._acknowledge_next(2, message.pid)
         return False
 
     def unanswered(self, message):
@@ -328,6 +354,17 @@ class Session:
             held.pop(0)
             did = True
         return did
+
+    def _acknowledge_next(self, qos, pid):
+        # Acknowledges what is not delivered, behind the messages that are held.
+        if self.held and pid:
+            message = Received()
+            message.qos = qos
+            message.pid = pid
+            message.settled = True
+            self.held.append(message)
+        else:
+            self._acknowledge(qos, pid)
 
     def _acknowledge(self, qos, pid):
         if qos == 1:
