@@ -138,6 +138,7 @@ def test_a_retained_command_is_refused(make):
 def test_reboot(device):
     assert device.order("reboot") == {"reboot": "bye"}
     assert device.program.wait() == KILLED
+    device.wait_for("status", b"offline")
     assert [m.message for m in device.said("status")] == [b"online", b"offline"]
     device.start()
     device.wait_for("status", b"online", 2)
