@@ -21,6 +21,7 @@ import traceback
 from harness import wire
 from harness.net import HOST
 from harness.process import LIMIT
+from harness.runtimes import SECOND
 
 
 class Closed(Exception):
@@ -52,8 +53,8 @@ class Connection:
         packet = wire.decode(bytes(self.buffer[:size]))
         del self.buffer[:size]
         self.log(f"<- {packet}")
-        if packet.name == "DISCONNECT":
-            # As a server does that has no more to say [MQTT-3.14.4-2].
+        if SECOND and packet.name == "DISCONNECT":
+            # As a server does that has no more to say [MQTT-3.14.4-2]: the second edition waits for that.
             self.sock.shutdown(socket.SHUT_WR)
         return packet
 
@@ -76,9 +77,9 @@ class Connection:
             self.sock.settimeout(LIMIT)
 
     def wait_closed(self) -> bytes:
-        """Read until the client closes, resets, or sends DISCONNECT (then brokers close); the bytes that came."""
+        """Read until the client closes or resets (second edition: sends DISCONNECT, too); the bytes that came."""
         try:
-            while not self.buffer.endswith(b"\xe0\0") and (data := self.sock.recv(65536)):
+            while not (SECOND and self.buffer.endswith(b"\xe0\0")) and (data := self.sock.recv(65536)):
                 self.buffer += data
         except ConnectionError:
             self.log("<- reset")
