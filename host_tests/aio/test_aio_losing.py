@@ -74,7 +74,7 @@ def test_it_goes_on_across_restarts_of_the_broker(runtime, private_broker, witne
     witness(broker.port).publish(f"{name}/stop", b"", 1)
     sent, missing = program.expect("result")
     program.finish()
-    assert sent > 10 and missing == 0
+    assert sent >= 5 and missing == 0
 
 
 def test_messages_wait_for_the_first_connection(runtime, private_broker, name):

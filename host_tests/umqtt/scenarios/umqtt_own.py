@@ -141,7 +141,7 @@ def breaking(port):
 def waiting(port):
     # With `reconnect` a call waits for longer than the time limit, if it has to.
     client = client_of("c", port, reconnect={"min": 0.01, "max": 0.01})
-    client.connect(False, 0.2)
+    client.connect(False, 1)
     tell(client.publish, "t", b"", qos=1)
     client.disconnect()
 
