@@ -2,7 +2,6 @@
 
 import pytest
 from harness import wire
-from harness.fake_broker import Closed
 
 
 def in_order(sources, got):
@@ -51,30 +50,6 @@ def test_calls_while_the_network_takes_nothing(runtime, fake_broker, step, offse
     program.finish()
     fake.join()
     in_order({"main": mine, "interrupt": theirs}, got)
-
-
-def test_disconnecting_at_any_moment(runtime, fake_broker):
-    """What was accepted is told once, and nothing leaves behind DISCONNECT."""
-    moments = [*range(1, 200, 2), *range(200, 1500, 50)]
-
-    def script(conn):
-        packet = None
-        try:
-            conn.accept()
-            while (packet := conn.read_packet()).name != "DISCONNECT":
-                if packet.name == "SUBSCRIBE":
-                    conn.send(wire.suback(packet.pid, 1))
-                elif packet.name == "PUBLISH" and packet.qos:
-                    conn.send(wire.ack("PUBACK" if packet.qos == 1 else "PUBREC", packet.pid))
-                elif packet.name == "PUBREL":
-                    conn.send(wire.ack("PUBCOMP", packet.pid))
-        except (Closed, ConnectionError):
-            assert packet is None, "the connection was open, and no DISCONNECT has come"
-        else:
-            assert conn.wait_closed() == b"", "nothing leaves behind DISCONNECT"
-
-    fake = fake_broker(*[script] * len(moments))
-    assert runtime.run("interrupts.ended", url=fake.url, clientid="c", moments=moments) == [["end"]]
 
 
 @pytest.mark.parametrize("step, offset", [(1, 0), (2, 1), (3, 1), (7, 5), (23, 3), (50, 17)])

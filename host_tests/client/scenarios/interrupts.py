@@ -170,48 +170,6 @@ def full(url, clientid, step, offset, count):
     disconnect(client)
 
 
-def ended_at(url, clientid, moment):
-    # One connection, in which an interrupt disconnects at this moment.
-    client = mqtt.createclient()
-    gone, lost, told, results = Box(), Box(), [], Box()
-    client.onconnectionlost(lost)
-    client.onconnect(results)
-
-    def interrupt(n):
-        if n == moment:
-            client.disconnect(gone)
-
-    watch = Moments(interrupt)
-    client.connect(url, clientid)
-    accepted = 0
-    watch.start()
-    try:
-        for n in range(12):
-            client.publish("t/%d" % (n % 2), str(n), n % 3, callback=lambda code, n=n: told.append((n, code)))
-            accepted += 1
-            client.poll()
-            if n == 3:
-                client.subscribe("a", 1, lambda code, granted: told.append(("a", code)))
-                accepted += 1
-    except mqtt.MQTTError as e:
-        if e.code != -3:
-            raise
-    watch.stop()
-    if not gone and watch.count < moment:
-        client.disconnect(gone)
-    mqtt.run(client)
-    names = sorted([str(name) for name, _ in told])
-    if len(gone) != 1 or lost or len(set(names)) != len(names) or len(names) != accepted or len(results) > 1:
-        emit("wrong", moment, gone.calls, lost.calls, told, accepted, results.calls, client.lasterror)
-
-
-def ended(url, clientid, moments):
-    # One connection for each of the moments, at which an interrupt disconnects.
-    for moment in moments:
-        ended_at(url, clientid, moment)
-    emit("end")
-
-
 def cancelled(url, clientid, topic, step, offset):
     # An interrupt gives up messages that the program has handed over, whatever their state is.
     client = connected(url, clientid, maxqueued=1000, maxinflight=3)

@@ -398,11 +398,18 @@ class Link:
         kind, integer, ms = type, int, ticks_ms  # locals, as these are needed for each message
         try:
             now = yield
-            while self.transport is transport and not transport.step():
-                now = yield False
             session.busy = True
-            self.publish0 = FastPath(self, session, transport.write).publish0
-            receive = session.begin().send
+            while not transport.step():
+                # An interrupt may have ended the attempt.
+                session.leave()
+                if self.transport is not transport:
+                    break
+                now = yield False
+                session.busy = True
+            receive = None
+            if self.transport is transport:
+                self.publish0 = FastPath(self, session, transport.write).publish0
+                receive = session.begin().send
             more = opened = short = False
             # An interrupt may have ended the connection.
             while self.transport is transport:
