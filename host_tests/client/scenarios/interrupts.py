@@ -2,7 +2,6 @@
 import sys
 
 import micropython
-import mqtt
 from kit import Box, connected, disconnect, emit, until
 
 
